@@ -1,0 +1,1 @@
+"""The scan itself: no database, no bus, no web server."""

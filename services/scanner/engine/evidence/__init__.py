@@ -1,0 +1,1 @@
+"""What probes saw: frozen dataclasses that serialise to JSON and back. One file a probe."""

@@ -1,0 +1,1 @@
+"""What crosses a service boundary: plain pydantic models, no behaviour that needs I/O."""
