@@ -1,5 +1,6 @@
 """A service is a value; its context is all that it may reach."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,19 +27,29 @@ Worker = Callable[["Stopping"], Awaitable[None]]
 class Stopping:
     """Told to a worker at shutdown: finish or hand back what runs, then return."""
 
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
     def __bool__(self) -> bool:
-        raise NotImplementedError
+        return self._event.is_set()
+
+    def set(self) -> None:
+        self._event.set()
 
     async def wait(self, timeout: float | None = None) -> bool:
         """True as soon as the stop was asked for; False after `timeout` seconds."""
-        raise NotImplementedError
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._event.wait()
+        except TimeoutError:
+            return False
 
 
 @dataclass(frozen=True)
 class Context(Generic[S]):
     name: str
     settings: S
-    database: Database
+    own_database: Database | None
     bus: Bus
     cache: Cache
     keys: Keys
@@ -48,6 +59,13 @@ class Context(Generic[S]):
     clock: Clock
     ids: Ids
     workers: dict[str, Worker] = field(default_factory=dict)  # name -> worker; started last, stopped first
+
+    @property
+    def database(self) -> Database:
+        """The service's schema. Only a service without migrations has none."""
+        if self.own_database is None:
+            raise RuntimeError(f"{self.name} owns no schema")
+        return self.own_database
 
     def worker(self, name: str, run: Worker) -> None:
         """Run `run` beside the web server, from readiness until the drain."""
@@ -62,4 +80,3 @@ class Service(Generic[S]):
     settings: type[S]
     create_app: Callable[[Context[S]], web.Application]
     migrations: Path | None = None  # the folder of NNNN_name.sql; None: owns no schema
-    publishes: bool = field(default=True)  # has an outbox

@@ -226,7 +226,7 @@ class ReportIssued(Event):
 # event -> (publisher, consumers). Every process declares all of it before its relay starts.
 TOPOLOGY: MappingProxyType[type[Event], tuple[str, tuple[str, ...]]] = MappingProxyType(
     {
-        AccountCreated: ("auth", ("billing",)),
+        AccountCreated: ("auth", ("billing", "monitor")),
         AccountDisabled: ("auth", ("scanner", "monitor")),
         AccountDeleted: ("auth", ("billing", "scanner", "monitor", "reports")),
         CredentialRevoked: ("auth", ()),

@@ -29,6 +29,7 @@ class Principal(Contract):
     account_id: int
     user_id: int
     key_id: int | None = None  # None: a session (JWT)
+    session_id: str | None = None  # None: an API key
     role: Literal["owner", "member"] = "owner"
     scopes: frozenset[Scope]
     plan: str

@@ -156,6 +156,13 @@ class Report(Contract):
     engine_version: str
 
 
+class ReportDocument(Contract):
+    """A report with its owner, as the scanner signs it for the service that prints it."""
+
+    account_id: int
+    report: Report
+
+
 class JobProgress(Contract):
     done: int
     total: int

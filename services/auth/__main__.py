@@ -1,0 +1,4 @@
+from services.auth.app import service
+from shared.runtime import main
+
+main(service)

@@ -1,0 +1,141 @@
+"""`compliancelayer scan DOMAIN`: a scan with no server at all."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from services.commands.scan_display import Display, print_table
+from services.scanner.engine import scan as engine
+from services.scanner.engine.network import World
+from services.scanner.engine.settings import EngineSettings
+from services.scanner.engine.target import InvalidDomain, Target, parse
+from services.scanner.engine.version import engine_version
+from services.scanner.settings import ScannerSettings
+from shared.contracts.report import Grade, Module, Report
+from shared.settings import SettingError, load
+
+FINE, UNDER_THE_BAR, USAGE, NOT_SCANNED = 0, 1, 2, 3  # exit codes
+
+Format = Literal["table", "json", "csv", "html"]
+_FORMATS: dict[str, Format] = {"table": "table", "json": "json", "csv": "csv", "html": "html"}
+_GRADES: tuple[Grade, ...] = get_args(Grade)  # best first
+
+
+@dataclass(frozen=True)
+class _Request:
+    target: Target
+    options: engine.Options
+    format: Format
+    output: Path | None
+    include_raw: bool
+    passes: Callable[[Report], bool]
+    quiet: bool
+
+
+class _UsageError(Exception):
+    """The command cannot be carried out; the message says what to do."""
+
+
+def run(
+    domain: str,
+    *,
+    format: str = "table",
+    output: Path | None = None,
+    include_raw: bool = False,
+    fail_under: str | None = None,
+    modules: str | None = None,
+    profile: str = "standard",
+    intrusive: bool = False,
+    quiet: bool = False,
+    environ: Mapping[str, str] = os.environ,
+) -> int:
+    """Scan `domain`, write the report to `output` or the terminal, and return the exit code."""
+    try:
+        settings = load(ScannerSettings, environ)
+        if profile != "standard":
+            raise _UsageError("--profile takes `standard`; `full` is not available yet.")
+        if intrusive:
+            raise _UsageError("--intrusive is not available yet.")
+        request = _Request(
+            target=parse(domain),
+            options=engine.Options(_modules(modules), settings.scan_timeout),
+            format=_format(format),
+            output=output,
+            include_raw=include_raw,
+            passes=_bar(fail_under),
+            quiet=quiet,
+        )
+    except (InvalidDomain, SettingError, _UsageError) as error:
+        sys.stderr.write(f"{error}\n")
+        return USAGE
+    return asyncio.run(_scan(request, World.from_settings(EngineSettings.of(settings), engine_version())))
+
+
+async def _scan(request: _Request, world: World) -> int:
+    try:
+        with Display(request.target.domain, request.options.modules, quiet=request.quiet) as display:
+            scanned = await engine.run(request.target, request.options, world, display.update)
+    except engine.ScanFailed as failure:
+        sys.stderr.write(f"{request.target.domain} could not be scanned: {failure.reason}.\n")
+        return NOT_SCANNED
+    report = scanned.report
+    if request.include_raw:
+        report = report.model_copy(update={"raw_results": scanned.observations.dump()})
+    try:
+        _write(report, request)
+    except OSError as error:
+        sys.stderr.write(f"{request.output} cannot be written: {error.strerror}.\n")
+        return USAGE
+    return FINE if request.passes(report) else UNDER_THE_BAR
+
+
+def _write(report: Report, request: _Request) -> None:
+    if request.format == "table":
+        print_table(report, request.output)
+    elif request.output:
+        request.output.write_text(_text(report, request.format), encoding="utf-8", newline="")
+    else:
+        sys.stdout.write(_text(report, request.format))
+
+
+def _text(report: Report, format: Format) -> str:
+    if format == "json":
+        return report.model_dump_json(indent=2) + "\n"
+    if format == "csv":
+        from services.scanner.export import csv
+
+        return csv.render(report)
+    from services.reports.document import Documents  # needs jinja2: only where it is asked for
+
+    return Documents().report(report)
+
+
+def _format(text: str) -> Format:
+    if text not in _FORMATS:
+        raise _UsageError(f"--format takes {', '.join(_FORMATS)}; {text!r} is none of them.")
+    return _FORMATS[text]
+
+
+def _modules(text: str | None) -> tuple[Module, ...]:
+    if text is None:
+        return tuple(Module)
+    names = {name.strip() for name in text.split(",") if name.strip()}
+    if not names or not names <= set(Module):
+        raise _UsageError(f"--modules takes names out of {', '.join(Module)}, comma-separated.")
+    return tuple(module for module in Module if module in names)
+
+
+def _bar(text: str | None) -> Callable[[Report], bool]:
+    """`--fail-under`: a score, or a grade."""
+    if text is None:
+        return lambda report: True
+    grade = text.strip().upper()
+    if grade in _GRADES:
+        return lambda report: _GRADES.index(report.grade) <= _GRADES.index(grade)
+    if text.isascii() and text.isdigit() and int(text) <= 100:
+        return lambda report: report.score >= int(text)
+    raise _UsageError("--fail-under takes a score from 0 to 100, or a grade from A to F.")

@@ -1,0 +1,1 @@
+"""The one public door: it knows who is calling, counts, and passes on."""

@@ -1,0 +1,93 @@
+"""The services behind the gateway: one kept connection pool each, over TCP or a unix socket."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import aiohttp
+from yarl import URL
+
+from services.gateway.assertions import Assertions
+from shared.contracts.principal import Principal
+from shared.crypto import ASSERTION_HEADER
+from shared.errors import ApiError
+from shared.trace import correlation_id, traceparent
+
+CONNECTIONS = 200  # to one service
+CONNECT_TIMEOUT = 3.0  # seconds
+UNIX = "unix:"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """On whose behalf a service is asked."""
+
+    principal: Principal | None
+    client: str | None
+
+
+class Upstreams:
+    def __init__(self, urls: Mapping[str, str], assertions: Assertions) -> None:
+        """`urls`: service -> http://host:port or unix:/path."""
+        self._assertions = assertions
+        self._base: dict[str, str] = {}
+        self._sessions: dict[str, aiohttp.ClientSession] = {}
+        for service, url in urls.items():
+            connector: aiohttp.BaseConnector
+            if url.startswith(UNIX):
+                connector = aiohttp.UnixConnector(url.removeprefix(UNIX).removeprefix("//"), limit=CONNECTIONS)
+                self._base[service] = f"http://{service}"
+            else:
+                connector = aiohttp.TCPConnector(limit=CONNECTIONS)
+                self._base[service] = url.rstrip("/")
+            self._sessions[service] = aiohttp.ClientSession(
+                connector=connector,
+                auto_decompress=False,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=False,
+                skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT),
+            )
+
+    async def close(self) -> None:
+        for session in self._sessions.values():
+            await session.close()
+
+    async def request(
+        self,
+        service: str,
+        method: str,
+        path: str,
+        caller: Caller,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | aiohttp.StreamReader | None = None,
+        timeout: float | None = 30.0,
+    ) -> aiohttp.ClientResponse:
+        """The service's answer, its body unread. `path`: encoded, with the query. ApiError service_unavailable."""
+        sent = dict(headers or {})
+        sent[ASSERTION_HEADER] = self._assertions.of(service, caller.principal, caller.client)
+        if request_id := correlation_id.get():
+            sent["X-Request-ID"] = request_id
+        if trace := traceparent.get():
+            sent["traceparent"] = trace
+        try:
+            return await self._sessions[service].request(
+                method,
+                URL(self._base[service] + path, encoded=True),
+                headers=sent,
+                data=body,
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=timeout, sock_connect=CONNECT_TIMEOUT),
+            )
+        except TimeoutError as error:
+            raise unavailable("did not answer in time") from error
+        except aiohttp.ClientConnectionError as error:
+            raise unavailable("cannot be reached just now") from error
+
+
+def unavailable(what: str) -> ApiError:
+    return ApiError(
+        "service_unavailable",
+        f"A part of the service {what}. Try again in a few seconds.",
+        headers={"Retry-After": "2"},
+    )

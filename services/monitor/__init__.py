@@ -1,0 +1,1 @@
+"""Monitored domains, their schedule, the alerts they raise, and how those reach people and programs."""

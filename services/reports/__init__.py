@@ -1,0 +1,1 @@
+"""Reports: the registry of issued reports, their files and signatures, and badges."""

@@ -1,0 +1,291 @@
+"""How the web servers behave: HTTPS and redirects, what pages load and submit, odd requests, security.txt."""
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+from services.scanner.engine.check import Verdict, check, failed, not_applicable, not_tested, passed
+from services.scanner.engine.checks.csp import enforced
+from services.scanner.engine.checks.web import curl, curl_header, merged, on_pages, on_services
+from services.scanner.engine.evidence.base import Unseen
+from services.scanner.engine.evidence.http import Http, Page, Response, Service
+from services.scanner.engine.parsers import security_txt
+from services.scanner.engine.parsers.html import Kind
+
+
+@check("https_not_available")
+def https_not_available(http: Http) -> Iterator[Verdict]:
+    plain = {(service.host, service.address): service for service in http.services_of("http")}
+
+    def verdicts() -> Iterator[Verdict]:
+        for service in http.services_of("https"):
+            if isinstance(service.chain, Unseen):
+                yield not_tested(service.asset, service.chain)
+            elif service.chain:
+                yield passed(service.asset, status=service.chain[0].status)
+            elif plain[service.host, service.address].chain:
+                yield failed(
+                    service.asset,
+                    "the host answers plain HTTP, and nothing on port 443",
+                    reproduce=f"{curl(f'https://{service.host}/')}; {curl(f'http://{service.host}/')}",
+                    address=service.address,
+                )
+            else:
+                yield not_applicable(service.asset, "the host has no web service")
+        if not http.services:
+            yield not_applicable(http.domain, "it has no web service")
+
+    return merged(verdicts())
+
+
+@check("http_not_redirected_to_https")
+def http_not_redirected_to_https(http: Http) -> Iterator[Verdict]:
+    def judge(service: Service, chain: tuple[Response, ...]) -> Iterator[Verdict]:
+        urls = [response.url for response in chain]
+        if not _has_https(http, service.host):
+            yield not_applicable(service.asset, "the host has no HTTPS to redirect to")
+        elif any(response.scheme == "https" for response in chain) or _leads_to_https(chain[-1]):
+            yield passed(service.asset, urls=urls)
+        elif service.broken:
+            yield not_tested(service.asset, service.broken)
+        elif chain[-1].status >= 400:
+            yield not_applicable(service.asset, f"it serves nothing at its root over plain HTTP ({chain[-1].status})")
+        else:
+            reason = "plain HTTP answers with content instead of a redirect to HTTPS"
+            yield failed(service.asset, reason, reproduce=_follow(chain[0]), urls=urls, status=chain[-1].status)
+
+    return on_services(http, judge, "http")
+
+
+@check("redirect_chain_insecure_hop")
+def redirect_chain_insecure_hop(http: Http) -> Iterator[Verdict]:
+    def judge(service: Service, chain: tuple[Response, ...]) -> Iterator[Verdict]:
+        urls = [response.url for response in chain]
+        insecure = [response.url for response in chain[1:] if response.scheme == "http"]
+        if insecure and any(response.scheme == "https" for response in chain):
+            reason = f"its redirects pass through {insecure[0]}"
+            yield failed(service.asset, reason, reproduce=_follow(chain[0]), urls=urls)
+        elif service.broken:
+            yield not_tested(service.asset, service.broken)
+        else:
+            yield passed(service.asset, urls=urls)
+
+    return on_services(http, judge)
+
+
+@check("redirect_to_other_host_before_https")
+def redirect_to_other_host_before_https(http: Http) -> Iterator[Verdict]:
+    def judge(service: Service, chain: tuple[Response, ...]) -> Iterator[Verdict]:
+        location = chain[0].header("location")
+        if not _has_https(http, service.host):
+            yield not_applicable(service.asset, "the host has no HTTPS to redirect to")
+        elif len(chain) > 1 and chain[1].host != service.host:
+            reason = f"plain HTTP leads to {chain[1].host} at once, so browsers never learn of the host's own HSTS"
+            yield failed(service.asset, reason, reproduce=curl_header(chain[0], "location"), location=location)
+        else:
+            yield passed(service.asset, location=location)
+
+    return on_services(http, judge, "http")
+
+
+@check("mixed_content_active")
+def mixed_content_active(http: Http) -> Iterator[Verdict]:
+    return _mixed_content(http, "script", "style", "frame", "object")
+
+
+@check("mixed_content_passive")
+def mixed_content_passive(http: Http) -> Iterator[Verdict]:
+    return _mixed_content(http, "image")
+
+
+def _mixed_content(http: Http, *kinds: Kind) -> Iterator[Verdict]:
+    def judge(page: Page) -> Iterator[Verdict]:
+        loaded = page.document.loads(*kinds) if page.document else ()
+        insecure = sorted({resource.url for resource in loaded if urlsplit(resource.url).scheme == "http"})
+        if page.response.scheme != "https":
+            yield not_applicable(page.asset, "the page itself comes over plain HTTP")
+        elif not insecure:
+            yield passed(page.asset, loaded=len(loaded))
+        elif any(policy.sources("upgrade-insecure-requests") is not None for policy in enforced(page)):
+            yield passed(
+                page.asset, "upgrade-insecure-requests makes browsers fetch them over HTTPS", urls=insecure[:20]
+            )
+        else:
+            reason = f"the HTTPS page loads over plain HTTP: {len(insecure)} x {' or '.join(kinds)}"
+            yield failed(page.asset, reason, reproduce=_grep(page, "http://"), urls=insecure[:20])
+
+    return on_pages(http, judge, html=True)
+
+
+@check("login_form_over_http")
+def login_form_over_http(http: Http) -> Iterator[Verdict]:
+    def judge(page: Page) -> Iterator[Verdict]:
+        forms = [form for form in page.document.forms if form.password] if page.document else []
+        insecure = [form.action for form in forms if urlsplit(form.action).scheme == "http"]
+        if page.response.scheme == "http" and forms:
+            reason = "the page that asks for a password comes over plain HTTP"
+            yield failed(page.asset, reason, reproduce=_grep(page, "password"), actions=[form.action for form in forms])
+        elif insecure:
+            reason = "a password is submitted over plain HTTP"
+            yield failed(page.asset, reason, reproduce=_grep(page, "<form"), actions=insecure)
+        elif forms:
+            yield passed(page.asset, actions=[form.action for form in forms])
+        else:
+            yield not_applicable(page.asset, "the page asks for no password")
+
+    return on_pages(http, judge, html=True)
+
+
+@check("form_posts_to_http")
+def form_posts_to_http(http: Http) -> Iterator[Verdict]:
+    def judge(page: Page) -> Iterator[Verdict]:
+        forms = page.document.forms if page.document else ()
+        insecure = sorted({form.action for form in forms if urlsplit(form.action).scheme == "http"})
+        if page.response.scheme != "https":
+            yield not_applicable(page.asset, "the page itself comes over plain HTTP")
+        elif not forms:
+            yield not_applicable(page.asset, "the page has no form")
+        elif insecure:
+            reason = "a form of the HTTPS page is submitted over plain HTTP"
+            yield failed(page.asset, reason, reproduce=_grep(page, "<form"), actions=insecure[:20])
+        else:
+            yield passed(page.asset, forms=len(forms))
+
+    return on_pages(http, judge, html=True)
+
+
+@check("http_trace_enabled")
+def http_trace_enabled(http: Http) -> Iterator[Verdict]:
+    def judge(service: Service, chain: tuple[Response, ...]) -> Iterator[Verdict]:
+        trace = service.trace or Unseen("the port closed before TRACE was asked", "target")
+        if isinstance(trace, Unseen):
+            yield not_tested(service.asset, trace)
+        elif trace.status == 200 and service.trace_echoed:
+            command = curl(trace.url, "-X", "TRACE", "-H", "X-Mark: hello")
+            yield failed(service.asset, "TRACE sends the request's headers back", reproduce=command, status=200)
+        else:
+            yield passed(service.asset, status=trace.status)
+
+    return on_services(http, judge)
+
+
+@check("directory_listing_enabled")
+def directory_listing_enabled(http: Http) -> Iterator[Verdict]:
+    def judge(page: Page) -> Iterator[Verdict]:
+        seen = [listing for listing in page.listings if not isinstance(listing, Unseen)]
+        unseen = [listing for listing in page.listings if isinstance(listing, Unseen)]
+        for listing in seen:
+            if listing.listed:
+                path = urlsplit(listing.url).path
+                command = curl(listing.url)
+                yield failed(
+                    page.asset,
+                    f"the server lists the files in {path}",
+                    reproduce=command,
+                    subject=path,
+                    url=listing.url,
+                )
+        if unseen:
+            yield not_tested(page.asset, unseen[0])
+        else:
+            yield passed(page.asset, urls=[listing.url for listing in seen])
+
+    return on_pages(http, judge)
+
+
+@check("verbose_error_page")
+def verbose_error_page(http: Http) -> Iterator[Verdict]:
+    def judge(page: Page) -> Iterator[Verdict]:
+        seen = [reply for reply in page.errors if not isinstance(reply, Unseen)]
+        unseen = [reply for reply in page.errors if isinstance(reply, Unseen)]
+        telling = [reply for reply in seen if reply.details]
+        if telling:
+            reply = telling[0]
+            yield failed(
+                page.asset,
+                f"its error page shows: {', '.join(reply.details)}",
+                reproduce=curl(reply.url),
+                url=reply.url,
+                status=reply.status,
+                details=list(reply.details),
+            )
+        elif unseen:
+            yield not_tested(page.asset, unseen[0])
+        else:
+            yield passed(page.asset, statuses=[reply.status for reply in seen])
+
+    return on_pages(http, judge)
+
+
+@check("default_page_exposed")
+def default_page_exposed(http: Http) -> Iterator[Verdict]:
+    def judge(page: Page) -> Iterator[Verdict]:
+        if page.default_of:
+            reason = f"it serves the untouched start page of {page.default_of}"
+            title = page.document.title if page.document else ""
+            yield failed(page.asset, reason, reproduce=_grep(page, "<title>"), product=page.default_of, title=title)
+        else:
+            yield passed(page.asset, title=page.document.title if page.document else "")
+
+    return on_pages(http, judge)
+
+
+@check("security_txt_missing")
+def security_txt_missing(http: Http) -> Iterator[Verdict]:
+    reply = http.security_txt
+    if reply is None:
+        yield not_applicable(http.domain, "it has no web service")
+    elif isinstance(reply, Unseen):
+        yield not_tested(http.domain, reply)
+    elif security_txt.looks_like_one(reply.text):
+        yield passed(http.domain, url=reply.response.url)
+    else:
+        yield failed(
+            http.domain,
+            f"/.well-known/security.txt is not there (status {reply.response.status})",
+            reproduce=curl(reply.response.url),
+            url=reply.response.url,
+            status=reply.response.status,
+        )
+
+
+@check("security_txt_invalid")
+def security_txt_invalid(http: Http) -> Iterator[Verdict]:
+    reply = http.security_txt
+    if reply is None:
+        yield not_applicable(http.domain, "it has no web service")
+    elif isinstance(reply, Unseen):
+        yield not_tested(http.domain, reply)
+    elif not security_txt.looks_like_one(reply.text):
+        yield not_applicable(http.domain, "there is no security.txt")
+    else:
+        file = security_txt.parse(reply.text)
+        problems = [*security_txt.problems(file, http.seen_at)]
+        if reply.response.scheme != "https":
+            problems.append("it comes over plain HTTP")
+        evidence: dict[str, Any] = {
+            "url": reply.response.url,
+            "contacts": list(file.contacts),
+            "expires": list(file.expires),
+        }
+        if problems:
+            command = curl(reply.response.url)
+            yield failed(http.domain, f"security.txt: {'; '.join(problems)}", reproduce=command, **evidence)
+        else:
+            yield passed(http.domain, **evidence)
+
+
+def _has_https(http: Http, host: str) -> bool:
+    return any(service.host == host and service.chain for service in http.services_of("https"))
+
+
+def _leads_to_https(response: Response) -> bool:
+    return (response.header("location") or "").lower().startswith("https://") and 300 <= response.status < 400
+
+
+def _follow(response: Response) -> str:
+    return curl(response.url, "-L", grep="^\\(http/\\|location\\)", headers=True)
+
+
+def _grep(page: Page, text: str) -> str:
+    return curl(page.response.url, grep=text)

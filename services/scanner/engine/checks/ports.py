@@ -1,0 +1,210 @@
+"""Checks of open ports: services that do not belong on the open Internet."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
+from typing import Any
+
+from services.scanner.engine.check import Confidence, Verdict, check, failed, not_applicable, not_tested, passed
+from services.scanner.engine.checks.web import merged
+from services.scanner.engine.evidence.base import Unseen
+from services.scanner.engine.evidence.ports import OpenPort, Ports, ScannedAddress
+
+DATABASES = frozenset(
+    {"mysql", "postgresql", "mssql", "oracle", "mongodb", "redis", "memcached", "cassandra", "elasticsearch", "couchdb"}
+)
+CONTAINER_APIS = frozenset({"docker", "kubernetes", "etcd", "consul"})
+_EXPECTED = frozenset({"ssh", "smtp", "imap", "pop3"})
+_MAIL_IN_TLS = frozenset({465, 993, 995})
+_OWN_CHECKS = frozenset(
+    {*DATABASES, *CONTAINER_APIS, "telnet", "ftp", "rdp", "smb", "netbios", "vnc", "x11", "ldap", "rpc", "rsync"}
+)
+# The titles and server names that admin pages of devices and servers show.
+_MANAGEMENT = re.compile(
+    r"\b(iDRAC\d?|Integrated Lights-Out|iLO \d|Supermicro BMC|IPMI|RouterOS|WebFig|pfSense|OPNsense|FortiGate|SonicWall"
+    r"|GlobalProtect Portal|Cisco ASDM|VMware ESXi|vSphere|vCenter|Proxmox Virtual Environment|UniFi|EdgeOS|DD-WRT"
+    r"|OpenWrt|LuCI|Synology|QNAP|Webmin|MiniServ|cPanel Login|WHM Login|Plesk Obsidian|Portainer|Cockpit"
+    r"|JetDirect|LaserJet)\b"
+)
+_WEAK_KEY_EXCHANGE = re.compile(r".*-sha1")  # RFC 9142 section 3
+_WEAK_REST = re.compile(r"ssh-dss|.*-cbc(@.*)?|arcfour.*|hmac-md5.*")
+
+
+@check("port_telnet_open")
+def telnet(ports: Ports) -> Iterator[Verdict]:
+    return _exposed(ports, {"telnet"})
+
+
+@check("port_rdp_open")
+def rdp(ports: Ports) -> Iterator[Verdict]:
+    return _exposed(ports, {"rdp"})
+
+
+@check("port_ssh_open")
+def ssh(ports: Ports) -> Iterator[Verdict]:
+    return _exposed(ports, {"ssh"})
+
+
+@check("port_smb_open")
+def smb(ports: Ports) -> Iterator[Verdict]:
+    return _exposed(ports, {"smb", "netbios"})
+
+
+@check("port_vnc_or_x11_open")
+def vnc_or_x11(ports: Ports) -> Iterator[Verdict]:
+    return _exposed(ports, {"vnc", "x11"})
+
+
+@check("port_database_open")
+def database(ports: Ports) -> Iterator[Verdict]:
+    return _exposed(ports, DATABASES)
+
+
+@check("port_container_api_open")
+def container_api(ports: Ports) -> Iterator[Verdict]:
+    return _exposed(ports, CONTAINER_APIS)
+
+
+@check("port_ldap_open")
+def ldap(ports: Ports) -> Iterator[Verdict]:
+    return _exposed(ports, {"ldap"})
+
+
+@check("port_rpc_nfs_open")
+def rpc_nfs(ports: Ports) -> Iterator[Verdict]:
+    return _exposed(ports, {"rpc", "rsync"})
+
+
+@check("port_ftp_cleartext")
+def ftp_cleartext(ports: Ports) -> Iterator[Verdict]:
+    def judge(scanned: ScannedAddress) -> Iterator[Verdict]:
+        for port in _of(scanned, {"ftp"}):
+            if not port.tls and not port.starttls:
+                reproduce = f"printf 'AUTH TLS\\r\\nQUIT\\r\\n' | nc -w 5 {scanned.address} {port.port}"
+                yield _failure(scanned, port, "FTP does not take AUTH TLS", reproduce=reproduce)
+
+    return _by_host(ports, judge)
+
+
+@check("ssh_weak_algorithms")
+def ssh_weak_algorithms(ports: Ports) -> Iterator[Verdict]:
+    def judge(scanned: ScannedAddress) -> Iterator[Verdict]:
+        servers = _of(scanned, {"ssh"})
+        if not servers:
+            yield not_applicable(scanned.host, "no SSH server answers")
+        for port in servers:
+            weak = [version for version in ("SSH-1.5", "SSH-1.99") if port.banner.startswith(version)]
+            match port.ssh:
+                case Unseen() as unseen if not weak:
+                    yield not_tested(scanned.host, unseen)
+                    continue
+                case None | Unseen():
+                    pass
+                case offered:
+                    rest = (*offered.host_keys, *offered.ciphers, *offered.macs)
+                    weak += [name for name in offered.key_exchange if _WEAK_KEY_EXCHANGE.fullmatch(name)]
+                    weak += [name for name in rest if _WEAK_REST.fullmatch(name)]
+            if weak:
+                reproduce = f"nmap -Pn -p {port.port} --script ssh2-enum-algos {scanned.address}"
+                yield _failure(scanned, port, f"SSH offers {', '.join(weak[:5])}", reproduce=reproduce, weak=weak)
+
+    return _by_host(ports, judge)
+
+
+@check("database_without_authentication")
+def database_without_authentication(ports: Ports) -> Iterator[Verdict]:
+    def judge(scanned: ScannedAddress) -> Iterator[Verdict]:
+        databases = _of(scanned, DATABASES)
+        asked = [port for port in databases if port.open_access is not None]
+        for port in asked:
+            if port.open_access:
+                yield _failure(scanned, port, f"{port.protocol} answers a query without a login")
+        if not databases:
+            yield not_applicable(scanned.host, "no database, cache or search service answers")
+        elif not asked:
+            reason = "whether a login is demanded shows only in an attempt to log in, which is not made"
+            yield not_applicable(scanned.host, reason)
+
+    return _by_host(ports, judge)
+
+
+@check("management_interface_exposed")
+def management_interface(ports: Ports) -> Iterator[Verdict]:
+    def judge(scanned: ScannedAddress) -> Iterator[Verdict]:
+        for port in _of(scanned, {"http"}):
+            shown = _MANAGEMENT.search(port.title) or _MANAGEMENT.search(port.banner)
+            if shown:
+                reason = f"the page looks like the administration of {shown[0]}"
+                reproduce = f"curl -sk {'https' if port.tls else 'http'}://{scanned.host}:{port.port}/"
+                yield _failure(scanned, port, reason, reproduce=reproduce, confidence="inferred", title=port.title)
+
+    return _by_host(ports, judge)
+
+
+@check("port_unexpected_open")
+def unexpected(ports: Ports) -> Iterator[Verdict]:
+    def judge(scanned: ScannedAddress) -> Iterator[Verdict]:
+        for port in scanned.open:
+            if not _is_expected(port) and port.protocol not in _OWN_CHECKS:
+                what = "a service that does not say what it is" if port.protocol == "unknown" else port.protocol
+                yield _failure(scanned, port, f"port {port.port} is open: {what}")
+
+    return _by_host(ports, judge)
+
+
+def _is_expected(port: OpenPort) -> bool:
+    return port.port in (53, 80, 443) or port.protocol in _EXPECTED or (port.tls and port.port in _MAIL_IN_TLS)
+
+
+def _exposed(ports: Ports, protocols: Iterable[str]) -> Iterator[Verdict]:
+    """Fails for every port behind which one of `protocols` is spoken."""
+
+    def judge(scanned: ScannedAddress) -> Iterator[Verdict]:
+        for port in _of(scanned, protocols):
+            yield _failure(scanned, port, f"{port.protocol} answers on port {port.port}")
+
+    return _by_host(ports, judge)
+
+
+def _by_host(ports: Ports, judge: Callable[[ScannedAddress], Iterator[Verdict]]) -> Iterator[Verdict]:
+    """The failures `judge` finds at a host's addresses, each port once; where it yields nothing, the address passes."""
+    if isinstance(ports.addresses, Unseen):
+        yield not_tested("", ports.addresses)
+        return
+    for _, addresses in groupby(ports.addresses, key=lambda scanned: scanned.host):
+        verdicts = [verdict for scanned in addresses for verdict in _judged(scanned, judge)]
+        failures = [verdict for verdict in verdicts if verdict.status == "fail"]
+        yield from merged(failures or verdicts)
+
+
+def _judged(scanned: ScannedAddress, judge: Callable[[ScannedAddress], Iterator[Verdict]]) -> list[Verdict]:
+    if scanned.unseen:
+        return [not_tested(scanned.host, scanned.unseen)]
+    seen = [f"{port.port}/{port.protocol}" for port in scanned.open]
+    return list(judge(scanned)) or [passed(scanned.host, address=scanned.address, open=seen)]
+
+
+def _of(scanned: ScannedAddress, protocols: Iterable[str]) -> list[OpenPort]:
+    return [port for port in scanned.open if port.protocol in protocols]
+
+
+def _failure(
+    scanned: ScannedAddress,
+    port: OpenPort,
+    reason: str,
+    *,
+    reproduce: str = "",
+    confidence: Confidence = "confirmed",
+    **evidence: Any,
+) -> Verdict:
+    return failed(
+        f"{scanned.host}:{port.port}",
+        reason,
+        reproduce=reproduce or f"nc -w 5 {scanned.address} {port.port}",
+        confidence=confidence,
+        address=scanned.address,
+        protocol=port.protocol,
+        tls=port.tls,
+        banner=port.banner,
+        **evidence,
+    )

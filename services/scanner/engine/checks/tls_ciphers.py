@@ -1,0 +1,113 @@
+"""Checks of the cipher suites that are accepted, and of the key exchange."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from services.scanner.engine.check import Verdict, check, failed, not_applicable, not_tested, passed
+from services.scanner.engine.checks.tls_hosts import by_service, s_client
+from services.scanner.engine.evidence.base import Unseen
+from services.scanner.engine.evidence.tls import Accepted, Answer, Declined, DhGroup, Endpoint, Service, Tls
+
+_MINIMUM_DH_BITS = 2048
+_FIELD = {
+    "null_or_anonymous": ("that encrypt nothing or name nobody", "eNULL:aNULL"),
+    "export_rc4_des": ("with export, RC4 or DES encryption", "EXPORT:RC4:DES"),
+    "triple_des": ("with a 64-bit block cipher", "3DES:IDEA"),
+}
+
+
+def _weak(tls: Tls, group: str) -> Iterator[Verdict]:
+    """Fails where a hello that offers this group of suites alone is taken up."""
+    what, openssl = _FIELD[group]
+
+    def judge(endpoint: Endpoint, service: Service) -> Verdict:
+        answer: Answer = getattr(service, group)
+        match answer:
+            case Unseen() as unseen:
+                return not_tested(endpoint.asset, unseen)
+            case Declined(how):
+                return passed(endpoint.asset, answer=how)
+            case Accepted(version, suite):
+                reproduce = s_client(endpoint, f"-no_tls1_3 -cipher '{openssl}:@SECLEVEL=0'")
+                reason = f"{suite} is accepted, of the suites {what}"
+                return failed(endpoint.asset, reason, reproduce=reproduce, version=version, suite=suite)
+
+    return by_service(tls, judge)
+
+
+@check("ssl_null_or_anonymous_cipher")
+def null_or_anonymous(tls: Tls) -> Iterator[Verdict]:
+    return _weak(tls, "null_or_anonymous")
+
+
+@check("ssl_export_rc4_des_cipher")
+def export_rc4_des(tls: Tls) -> Iterator[Verdict]:
+    return _weak(tls, "export_rc4_des")
+
+
+@check("ssl_3des_cipher")
+def triple_des(tls: Tls) -> Iterator[Verdict]:
+    return _weak(tls, "triple_des")
+
+
+@check("ssl_no_forward_secrecy")
+def no_forward_secrecy(tls: Tls) -> Iterator[Verdict]:
+    def judge(endpoint: Endpoint, service: Service) -> Verdict:
+        match service.forward_secret:
+            case Unseen() as unseen:
+                return not_tested(endpoint.asset, unseen)
+            case Accepted(version, suite):
+                return passed(endpoint.asset, version=version, suite=suite)
+            case Declined(how):
+                chosen = {answer.version: answer.suite for answer in service.accepted}
+                reproduce = s_client(endpoint, "-no_tls1_3 -cipher ECDHE:DHE")
+                reason = "no suite with an ephemeral key exchange is accepted"
+                return failed(endpoint.asset, reason, reproduce=reproduce, answer=how, accepted=chosen)
+
+    return by_service(tls, judge)
+
+
+@check("ssl_no_aead_cipher")
+def no_aead(tls: Tls) -> Iterator[Verdict]:
+    def judge(endpoint: Endpoint, service: Service) -> Verdict:
+        tls12 = service.answer("TLSv1.2")
+        if isinstance(tls12, Declined):
+            return not_applicable(endpoint.asset, "TLS 1.2 is not accepted")
+        match service.authenticated_encryption:
+            case Unseen() as unseen:
+                return not_tested(endpoint.asset, unseen)
+            case Accepted(version, suite):
+                return passed(endpoint.asset, version=version, suite=suite)
+            case Declined(how):
+                suite = tls12.suite if isinstance(tls12, Accepted) else ""
+                reproduce = s_client(endpoint, "-tls1_2 -cipher AESGCM:AESCCM:CHACHA20")
+                reason = "TLS 1.2 is accepted with CBC suites only"
+                return failed(endpoint.asset, reason, reproduce=reproduce, answer=how, suite=suite)
+
+    return by_service(tls, judge)
+
+
+@check("ssl_weak_dh_parameters")
+def weak_dh(tls: Tls) -> Iterator[Verdict]:
+    def judge(endpoint: Endpoint, service: Service) -> Verdict:
+        match service.finite_field_dh:
+            case Unseen() as unseen:
+                return not_tested(endpoint.asset, unseen)
+            case Declined():
+                return not_applicable(endpoint.asset, "no suite with finite-field Diffie-Hellman is accepted")
+            case Accepted(suite=suite, dh=DhGroup() as group):
+                return _judged_group(endpoint, suite, group)
+            case Accepted():
+                return not_tested(endpoint.asset, Unseen("the server did not send its Diffie-Hellman group", "target"))
+
+    return by_service(tls, judge)
+
+
+def _judged_group(endpoint: Endpoint, suite: str, group: DhGroup) -> Verdict:
+    seen: dict[str, Any] = {"suite": suite, "bits": group.bits, "known_prime": group.known_prime}
+    if group.bits >= _MINIMUM_DH_BITS:
+        return passed(endpoint.asset, **seen)
+    known = f", the known prime of {group.known_prime}" if group.known_prime else ""
+    reason = f"the Diffie-Hellman group has {group.bits} bit{known}"
+    reproduce = s_client(endpoint, "-no_tls1_3 -cipher DHE:@SECLEVEL=0") + " | grep 'Temp Key'"
+    return failed(endpoint.asset, reason, reproduce=reproduce, **seen)

@@ -1,0 +1,83 @@
+"""What the checks of web servers share: which verdicts there are where a page or service was not seen, one an asset."""
+
+import shlex
+from collections.abc import Callable, Iterable, Iterator
+
+from services.scanner.engine.check import Verdict, not_applicable, not_tested
+from services.scanner.engine.evidence.base import Unseen
+from services.scanner.engine.evidence.http import Http, Page, Response, Service
+
+_TURNED_AWAY = (403, 429)
+
+
+def curl(url: str, *options: str, grep: str = "", headers: bool = False) -> str:
+    """A command that shows the answer again; quoted, since a target may choose the address."""
+    command = shlex.join(["curl", "-sk", *(["-o", "/dev/null", "-D", "-"] if headers else []), *options, url])
+    return f"{command} | grep -i {shlex.quote(grep)}" if grep else command
+
+
+def curl_header(response: Response, pattern: str = "") -> str:
+    """Shows the headers again, those that begin with `pattern`."""
+    return curl(response.url, grep=f"^{pattern}" if pattern else "", headers=True)
+
+
+def on_pages(http: Http, judge: Callable[[Page], Iterable[Verdict]], *, html: bool = False) -> Iterator[Verdict]:
+    """`judge` every page that visitors get; with `html`, only HTML pages."""
+
+    def verdicts() -> Iterator[Verdict]:
+        for page in http.pages:
+            status = page.response.status
+            if status in _TURNED_AWAY or status >= 500:
+                yield not_tested(page.asset, Unseen(f"the server turned the scan away with status {status}", "target"))
+            elif html and page.document is None:
+                yield not_applicable(page.asset, "it serves no HTML page at its root")
+            else:
+                yield from judge(page)
+        yield from _without_page(http)
+
+    return merged(verdicts())
+
+
+def on_services(
+    http: Http, judge: Callable[[Service, tuple[Response, ...]], Iterable[Verdict]], scheme: str = ""
+) -> Iterator[Verdict]:
+    """`judge` every service that answers, with its chain of responses."""
+
+    def verdicts() -> Iterator[Verdict]:
+        services = [service for service in http.services if scheme in ("", service.scheme)]
+        for service in services:
+            if isinstance(service.chain, Unseen):
+                yield not_tested(service.asset, service.chain)
+            elif service.chain:
+                yield from judge(service, service.chain)
+        if not any(service.chain for service in services):
+            yield not_applicable(http.domain, f"it has no {scheme.upper() or 'web'} service")
+
+    return merged(verdicts())
+
+
+def merged(verdicts: Iterable[Verdict]) -> Iterator[Verdict]:
+    """One answer an asset over all its addresses: its distinct failures, else what the target hid, else the first."""
+    by_asset: dict[str, list[Verdict]] = {}
+    for verdict in verdicts:
+        by_asset.setdefault(verdict.asset, []).append(verdict)
+    for found in by_asset.values():
+        failures = {verdict.subject: verdict for verdict in reversed(found) if verdict.status == "fail"}
+        hidden = [verdict for verdict in found if verdict.fault == "target"]
+        seen = [verdict for verdict in found if verdict.status in ("pass", "not_applicable")]
+        if failures:
+            yield from reversed(failures.values())
+        else:
+            yield (hidden or seen or found)[0]
+
+
+def _without_page(http: Http) -> Iterator[Verdict]:
+    for service in http.services:
+        if isinstance(service.chain, Unseen):
+            yield not_tested(service.asset, service.chain)
+        elif service.broken:
+            yield not_tested(service.asset, service.broken)
+        elif service.chain and not http.own(service.chain[-1].host):
+            yield not_applicable(service.asset, f"it leads to {service.chain[-1].host}, which is another domain's")
+    if not any(service.chain for service in http.services):
+        yield not_applicable(http.domain, "it has no web service")

@@ -1,0 +1,1 @@
+"""Pure parsers of what targets say: text in, frozen data out. No I/O, bounded, linear in the input."""

@@ -1,0 +1,79 @@
+"""DKIM key records (RFC 6376 section 3.6.1, RFC 8301, RFC 8463)."""
+
+import base64
+import binascii
+from dataclasses import dataclass
+
+from services.scanner.engine.parsers import tags
+from services.scanner.engine.parsers.errors import ParseError
+
+ED25519_BYTES = 32
+_SEQUENCE, _INTEGER, _BIT_STRING = 0x30, 0x02, 0x03
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    algorithm: str  # "rsa", "ed25519", or one that we do not know
+    bits: int  # of an RSA modulus; 0 where revoked or of an unknown algorithm
+    hashes: tuple[str, ...]  # () means any
+    revoked: bool
+    testing: bool
+
+
+def parse(record: str) -> Key:
+    """ParseError where a verifier would find no key in the record."""
+    found = tags.parse(record)
+    if found.get("v", "DKIM1") != "DKIM1":
+        raise ParseError(f"the version is {found['v'][:40]!r}, not 'DKIM1'")
+    if "v" in found and next(iter(found)) != "v":
+        raise ParseError("the tag 'v' does not come first")
+    if "p" not in found:
+        raise ParseError("there is no public key: the tag 'p' is missing")
+    algorithm = found.get("k", "rsa").lower()
+    key = _decode(found["p"])
+    return Key(
+        algorithm=algorithm,
+        bits=_bits(algorithm, key) if key else 0,
+        hashes=tuple(name.strip().lower() for name in found["h"].split(":")) if found.get("h") else (),
+        revoked=not key,
+        testing="y" in (flag.strip() for flag in found.get("t", "").split(":")),
+    )
+
+
+def _decode(text: str) -> bytes:
+    try:
+        return base64.b64decode("".join(text.split()), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ParseError("the public key is not base64") from error
+
+
+def _bits(algorithm: str, key: bytes) -> int:
+    if algorithm == "ed25519":
+        if len(key) != ED25519_BYTES:
+            raise ParseError(f"an Ed25519 key has {ED25519_BYTES} octets, not {len(key)}")
+        return 256
+    return _modulus(key).bit_length() if algorithm == "rsa" else 0
+
+
+def _modulus(key: bytes) -> int:
+    """Of a SubjectPublicKeyInfo (as published in practice) or a bare RSAPublicKey (as RFC 6376 words it)."""
+    body, _ = _element(key, _SEQUENCE)
+    if body[:1] == bytes([_SEQUENCE]):
+        _, rest = _element(body, _SEQUENCE)
+        bits, _ = _element(rest, _BIT_STRING)
+        body, _ = _element(bits[1:], _SEQUENCE)
+    modulus, _ = _element(body, _INTEGER)
+    return int.from_bytes(modulus)
+
+
+def _element(data: bytes, tag: int) -> tuple[bytes, bytes]:
+    """The content of one DER element, and what follows it."""
+    if len(data) < 2 or data[0] != tag:
+        raise ParseError("the public key is not a DER encoded RSA key")
+    length, start = data[1], 2
+    if length & 0x80:
+        start += length & 0x7F
+        length = int.from_bytes(data[2:start])
+    if length > len(data) - start:
+        raise ParseError("the public key is cut short")
+    return data[start : start + length], data[start + length :]

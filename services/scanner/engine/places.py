@@ -1,0 +1,51 @@
+"""How many connections one address may see at once, over all scans of the process."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from weakref import WeakValueDictionary
+
+
+class Places:
+    """Counted places with a fair queue; several can be taken at once without two takers blocking each other."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._free = asyncio.Semaphore(count)
+        self._turn = asyncio.Lock()
+
+    @asynccontextmanager
+    async def hold(self, wanted: int = 1) -> AsyncIterator[None]:
+        taken = 0
+        try:
+            async with self._turn:
+                while taken < min(wanted, self._count):
+                    await self._free.acquire()
+                    taken += 1
+            yield
+        finally:
+            for _ in range(taken):
+                self._free.release()
+
+
+class Host:
+    """The places at one address, and the ports known to answer there."""
+
+    def __init__(self, established: int, unanswered: int) -> None:
+        self.established = Places(established)
+        self.unanswered = Places(unanswered)
+        self.answering: set[int] = set()
+
+
+class Hosts:
+    """The places by address; an address that nobody uses is forgotten."""
+
+    def __init__(self, established: int, unanswered: int) -> None:
+        self._limits = (established, unanswered)
+        self._hosts: WeakValueDictionary[str, Host] = WeakValueDictionary()
+
+    def at(self, address: str) -> Host:
+        host = self._hosts.get(address)
+        if host is None:
+            host = self._hosts[address] = Host(*self._limits)
+        return host

@@ -1,0 +1,281 @@
+"""The web servers of the domain and its `www.`: redirects hop by hop, the page at the end, odd requests."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from hashlib import sha256
+from ipaddress import ip_address
+from urllib.parse import urldefrag, urljoin, urlsplit
+
+from services.scanner.engine.evidence.addresses import Addresses, Host
+from services.scanner.engine.evidence.base import Unseen
+from services.scanner.engine.evidence.http import (
+    ErrorReply,
+    Http,
+    Listing,
+    Page,
+    Response,
+    Scheme,
+    SecurityTxtReply,
+    Service,
+)
+from services.scanner.engine.exchange import NO_ANSWER_TO_CONNECT, Exchange, Exchanges
+from services.scanner.engine.network import Network
+from services.scanner.engine.parsers import html, pages
+from services.scanner.engine.probe import probe
+from services.scanner.engine.target import Target
+
+MAX_HOPS = 10
+RESOLVE_TIMEOUT = 4.0
+MAX_DIRECTORIES = 3
+FOREIGN_ORIGIN = "https://foreign-origin.example"
+SCHEMES: tuple[Scheme, ...] = ("https", "http")
+TRACE_MARK = "trace-mark-of-this-scan"
+REDIRECTS = (301, 302, 303, 307, 308)
+_HEADERS = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+@probe(budget=14.0)
+async def http(target: Target, network: Network, addresses: Addresses) -> Http:
+    exchanges = Exchanges(network, seconds=11.0)
+    walks = await asyncio.gather(
+        *(
+            _service(network, exchanges, host.name, address, scheme)
+            for host in addresses.web
+            for address in _first_of_each_family(host)
+            for scheme in SCHEMES
+        )
+    )
+    services = tuple(service for service, _ in walks)
+    found, security_txt = await asyncio.gather(
+        asyncio.gather(*(_page(network, exchanges, last) for last in _ends(target, [last for _, last in walks]))),
+        _security_txt(network, exchanges, services),
+    )
+    return Http(
+        domain=target.domain,
+        registrable=target.registrable,
+        seen_at=network.now(),
+        foreign_origin=FOREIGN_ORIGIN,
+        services=_closed_where_only_filtered(services),
+        pages=tuple(found),
+        security_txt=security_txt,
+    )
+
+
+def _first_of_each_family(host: Host) -> tuple[str, ...]:
+    addresses = () if isinstance(host.addresses, Unseen) else host.addresses
+    first: dict[int, str] = {}
+    for address in addresses:
+        first.setdefault(ip_address(address).version, address)
+    return tuple(first.values())
+
+
+async def _service(
+    network: Network, exchanges: Exchanges, host: str, address: str, scheme: Scheme
+) -> tuple[Service, Exchange | None]:
+    """The service, and the last answer of its chain."""
+    url = f"{scheme}://{host}/"
+    trace: Exchange | Unseen | None = None
+    async with network.http(host, address, connections=1) as session:
+        first = await exchanges.ask(session, address, url, headers=_HEADERS)
+        if isinstance(first, Exchange):
+            trace = await exchanges.ask(
+                session, address, url, method="TRACE", headers={"X-Mark": TRACE_MARK}, limit=65536
+            )
+    if not isinstance(first, Exchange):
+        return Service(host, address, scheme, first or ()), None
+    chain, last, broken = await _follow(network, exchanges, first)
+    service = Service(
+        host,
+        address,
+        scheme,
+        chain,
+        broken,
+        trace=trace.response if isinstance(trace, Exchange) else trace,
+        trace_echoed=isinstance(trace, Exchange) and TRACE_MARK.encode() in trace.body,
+    )
+    return service, None if broken else last
+
+
+async def _follow(
+    network: Network, exchanges: Exchanges, first: Exchange
+) -> tuple[tuple[Response, ...], Exchange, Unseen | None]:
+    """Each hop's host is resolved and vetted anew; the address family stays where it can."""
+    chain, last = [first.response], first
+    while (location := _location(last.response)) is not None:
+        if len(chain) > MAX_HOPS:
+            return tuple(chain), last, Unseen(f"more than {MAX_HOPS} redirects", "target")
+        following = await _get(network, exchanges, location, near=last.response)
+        if isinstance(following, Unseen):
+            return tuple(chain), last, Unseen(f"{location} was not reached: {following.reason}", following.fault)
+        chain.append(following.response)
+        last = following
+    return tuple(chain), last, None
+
+
+def _location(response: Response) -> str | None:
+    values = response.values("location")
+    if response.status not in REDIRECTS or not values:
+        return None
+    try:
+        return urldefrag(urljoin(response.url, values[0].strip())).url
+    except ValueError:
+        return ""
+
+
+async def _get(network: Network, exchanges: Exchanges, url: str, *, near: Response) -> Exchange | Unseen:
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname if parts.scheme in ("http", "https") and parts.port != 0 else None
+    except ValueError:
+        host = None
+    if not host or not host.isascii():
+        return Unseen("it is no http or https address", "target")
+    try:
+        async with asyncio.timeout(min(RESOLVE_TIMEOUT, max(exchanges.remaining, 0))):
+            address = near.address if host == near.host else await _address(network, host, near.address)
+    except TimeoutError:
+        return Unseen(f"the address of {host} was not found in time", "target")
+    if isinstance(address, Unseen):
+        return address
+    async with network.http(host, address, connections=1) as session:
+        reply = await exchanges.ask(session, address, url, headers=_HEADERS)
+    return reply or Unseen("the port is closed", "target")
+
+
+async def _address(network: Network, host: str, near: str) -> str | Unseen:
+    if _is_address(host):
+        return host
+    family = ip_address(near).version
+    answer: Unseen | None = None
+    for record_type in ("A", "AAAA") if family == 4 else ("AAAA", "A"):
+        reply = await network.resolve(host, record_type)
+        if isinstance(reply, Unseen):
+            answer = reply
+        elif found := [record.data for record in reply.records if record.type == record_type]:
+            return found[0]
+    return answer or Unseen(f"{host} has no address", "target")
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _closed_where_only_filtered(services: Sequence[Service]) -> tuple[Service, ...]:
+    """A host that answers on one port and drops connections to the other has that one closed by a firewall."""
+    alive = {(service.host, service.address) for service in services if not isinstance(service.chain, Unseen)}
+    return tuple(
+        replace(service, chain=())
+        if (service.host, service.address) in alive
+        and isinstance(service.chain, Unseen)
+        and service.chain.reason == NO_ANSWER_TO_CONNECT
+        else service
+        for service in services
+    )
+
+
+def _ends(target: Target, lasts: Sequence[Exchange | None]) -> tuple[Exchange, ...]:
+    """The distinct ends of all chains within the registrable domain, one per place and address family."""
+    ends: dict[tuple[str, int], Exchange] = {}
+    for last in lasts:
+        if last and (last.response.host == target.registrable or last.response.host.endswith(f".{target.registrable}")):
+            ends.setdefault((last.response.asset, ip_address(last.response.address).version), last)
+    return tuple(ends.values())
+
+
+async def _page(network: Network, exchanges: Exchanges, last: Exchange) -> Page:
+    response = last.response
+    text, document = await asyncio.to_thread(_read, last)
+    listings: list[Listing | Unseen] = []
+    if response.status == 200:
+        listings.append(Listing(response.url, pages.lists_directory(text)))
+    async with network.http(response.host, response.address, connections=1) as session:
+
+        async def ask(path: str, **headers: str) -> Exchange | Unseen:
+            url = urljoin(response.url, path)
+            reply = await exchanges.ask(
+                session, response.address, url, headers={**_HEADERS, **headers}, limit=pages.WINDOW
+            )
+            return reply or Unseen("the port is closed", "target")
+
+        cors = await ask(response.url, Origin=FOREIGN_ORIGIN)
+        errors = [_error_reply(await ask(path)) for path in _failing_paths(network, response)]
+        listings += [_listing(await ask(path)) for path in _directories(document, response)]
+    return Page(
+        response,
+        document,
+        default_of=pages.default_page(text),
+        lists_bucket=pages.lists_bucket(text),
+        cors=cors.response if isinstance(cors, Exchange) else cors,
+        errors=tuple(errors),
+        listings=tuple(listings),
+    )
+
+
+def _read(exchange: Exchange) -> tuple[str, html.Document | None]:
+    """The body as text, and the page where it is HTML; up to 2 MiB, hence called in a thread."""
+    text = exchange.body.decode("utf-8", "replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
+    media_type = (exchange.response.header("content-type") or "text/html").split(";")[0].strip().lower()
+    is_html = media_type in ("text/html", "application/xhtml+xml")
+    return text, html.parse(text, exchange.response.url) if is_html else None
+
+
+def _failing_paths(network: Network, response: Response) -> tuple[str, ...]:
+    """One that does not exist, and one whose encoding is broken (and so is its parameter)."""
+    return f"/{unlikely_name(response.host, network.now().isoformat())}", "/%FF%FE?page[]=%FF"
+
+
+def unlikely_name(*seed: str) -> str:
+    """A name that no site has a file for, another one for every scan."""
+    return sha256(" ".join(seed).encode()).hexdigest()[:20]
+
+
+def _error_reply(reply: Exchange | Unseen) -> ErrorReply | Unseen:
+    if isinstance(reply, Unseen):
+        return reply
+    details = pages.error_details(reply.body.decode("utf-8", "replace"))
+    return ErrorReply(reply.response.url, reply.response.status, details)
+
+
+def _listing(reply: Exchange | Unseen) -> Listing | Unseen:
+    if isinstance(reply, Unseen):
+        return reply
+    text = reply.body.decode("utf-8", "replace")
+    return Listing(reply.response.url, reply.response.status == 200 and pages.lists_directory(text))
+
+
+def _directories(document: html.Document | None, response: Response) -> tuple[str, ...]:
+    """Where the page's own scripts, styles and images lie."""
+    found: dict[str, None] = {}
+    for resource in document.resources if document else ():
+        try:
+            parts = urlsplit(resource.url)
+        except ValueError:
+            continue
+        directory = parts.path.rpartition("/")[0] + "/"
+        if parts.hostname == response.host and directory != "/":
+            found.setdefault(directory)
+    return tuple(found)[:MAX_DIRECTORIES]
+
+
+async def _security_txt(
+    network: Network, exchanges: Exchanges, services: Sequence[Service]
+) -> SecurityTxtReply | Unseen | None:
+    """Asked of the domain first, over HTTPS where it has it (RFC 9116, section 3)."""
+    answering = [service for service in services if service.chain and not isinstance(service.chain, Unseen)]
+    if not answering:
+        return next((service.chain for service in services if isinstance(service.chain, Unseen)), None)
+    asked = next((service for service in answering if service.scheme == "https"), answering[0])
+    near = Response(f"{asked.scheme}://{asked.host}/", asked.address, 0, ())
+    first = await _get(network, exchanges, f"{near.url}.well-known/security.txt", near=near)
+    if isinstance(first, Unseen):
+        return first
+    _, last, broken = await _follow(network, exchanges, first)
+    if broken:
+        return broken
+    text = last.body[:32768].replace(b"\0", b"").decode("utf-8", "replace") if last.response.status == 200 else ""
+    return SecurityTxtReply(last.response, text)

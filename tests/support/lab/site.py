@@ -1,0 +1,75 @@
+"""One domain of the lab: its zone, web server, TLS, ports and mail host, each described by a frozen dataclass."""
+
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from functools import partial
+
+from tests.support.lab import ports as port_servers
+from tests.support.lab import tls as tls_servers
+from tests.support.lab import web as web_servers
+from tests.support.lab.ca import CertificateAuthority
+from tests.support.lab.closing import Listener
+from tests.support.lab.dns import ZoneSpec
+from tests.support.lab.ports import PortsSpec
+from tests.support.lab.tls import TlsSpec
+from tests.support.lab.web import WebSpec
+
+SMTP = PortsSpec({25: port_servers.SMTP})
+DKIM_KEY = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="  # the Ed25519 key of RFC 8463, appendix A.2
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A domain. The defaults are hardened; a test replaces the one setting it is about."""
+
+    name: str
+    zone: ZoneSpec
+    web: WebSpec | None = field(default_factory=WebSpec)
+    tls: TlsSpec | None = field(default_factory=TlsSpec)
+    ports: PortsSpec = field(default_factory=PortsSpec)
+    mail: PortsSpec | None = SMTP
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The addresses that a lab gave to a site."""
+
+    web: str
+    mail: str
+    nameservers: tuple[str, ...]
+
+
+def hardened(name: str) -> Site:
+    """The baseline: a scan of it is grade A, and every check passes or does not apply."""
+    zone = ZoneSpec(
+        records=(
+            ("@", "A", "$web"),
+            ("www", "A", "$web"),
+            ("mail", "A", "$mail"),
+            ("@", "MX", "10 mail"),
+            ("@", "TXT", "v=spf1 mx -all"),
+            ("_dmarc", "TXT", f"v=DMARC1; p=reject; rua=mailto:dmarc@{name}"),
+            ("default._domainkey", "TXT", f"v=DKIM1; k=ed25519; p={DKIM_KEY}"),
+            ("@", "CAA", '0 issue "ca.test"'),
+            ("@", "CAA", f'0 iodef "mailto:security@{name}"'),
+        )
+    )
+    return Site(name, zone)
+
+
+async def serve(site: Site, place: Place, ports: Mapping[int, int], ca: CertificateAuthority) -> AsyncExitStack:
+    """Start everything of the site but its DNS. Closing the stack stops it."""
+    async with AsyncExitStack() as stack:
+        if site.web is not None:
+            plain = await Listener.start(partial(web_servers.handle, site.web, scheme="http"), place.web, ports[80])
+            stack.push_async_callback(plain.aclose)
+        if site.web is not None and site.tls is not None:
+            connected = partial(web_servers.handle, site.web, scheme="https")
+            names = (site.name, f"www.{site.name}")
+            secure = await tls_servers.serve(site.tls, names, place.web, ports[443], ca, connected)
+            stack.push_async_callback(secure.aclose)
+        for spec, address in ((site.ports, place.web), (site.mail, place.mail)):
+            if spec is not None:
+                stack.push_async_callback((await port_servers.serve(spec, address, ports)).aclose)
+        return stack.pop_all()
