@@ -32,6 +32,14 @@ class Unavailable(Exception):
     """PostgreSQL cannot serve now; the same work may succeed later."""
 
 
+def lost(connection: Connection) -> bool:
+    """Whether the server, or the way to it, is gone; the pool has taken such a connection back already."""
+    try:
+        return connection.is_closed()
+    except asyncpg.InterfaceError:
+        return True
+
+
 class Database:
     """One pool whose connections see the schema `schema` alone.
 
@@ -78,7 +86,7 @@ class Database:
         except _SERVER_UNAVAILABLE as error:
             raise Unavailable(f"PostgreSQL: {error}") from error
         except (OSError, asyncpg.InterfaceError) as error:
-            if not connection.is_closed():
+            if not lost(connection):
                 raise
             raise Unavailable(f"connection to PostgreSQL lost: {error}") from error
         finally:

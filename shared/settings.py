@@ -34,7 +34,11 @@ def _split(value: object) -> object:
 def _pairs(value: object) -> object:
     if not isinstance(value, str):
         return value
-    return dict(part.strip().split("=", 1) for part in value.split(",") if part.strip())
+    parts = [part.strip() for part in value.split(",") if part.strip()]
+    for part in parts:
+        if not re.fullmatch(r"\d+=\d+", part):
+            raise ValueError(f"{part!r} is not of the form port=port")
+    return dict(part.split("=") for part in parts)
 
 
 def _absolute(value: Path | None) -> Path | None:
@@ -76,7 +80,7 @@ class ServiceSettings(BaseModel):
     database_url: str | None = Field(
         None,
         pattern=r"^postgres(ql)?://\S*$",
-        description="postgresql://user:password@host/database; unset, the fleet starts a private PostgreSQL",
+        description="a PostgreSQL as postgresql://user:password@host/database; unset, the fleet starts one of its own",
     )
     plans_file: File | None = Field(None, description="a TOML file like shared/contracts/plans.toml")
     default_plan: str | None = Field(
@@ -138,7 +142,7 @@ class FleetSettings(ServiceSettings):
 
 def load(kind: type[S], environ: Mapping[str, str], **given: Any) -> S:
     """`kind` from `environ`; `given` fields win. Empty variables count as unset. SettingError."""
-    values: dict[str, Any] = {}
+    values: dict[str, str] = {}
     for name in kind.model_fields:
         text = environ.get(variable(name), "").strip()
         if text:
@@ -147,7 +151,7 @@ def load(kind: type[S], environ: Mapping[str, str], **given: Any) -> S:
     try:
         return kind.model_validate(values | known_given)
     except ValidationError as error:
-        raise SettingError(_sentence(kind, error)) from error
+        raise SettingError(_sentence(kind, error, values)) from error
 
 
 def variable(field: str) -> str:
@@ -166,14 +170,14 @@ def unknown(environ: Mapping[str, str], kinds: Iterable[type[ServiceSettings]]) 
     return sentences
 
 
-def _sentence(kind: type[ServiceSettings], error: ValidationError) -> str:
+def _sentence(kind: type[ServiceSettings], error: ValidationError, values: Mapping[str, str]) -> str:
     first = error.errors()[0]
     message = first["msg"].removeprefix("Value error, ")
     if not first["loc"]:
         return f"{message}."
     field = str(first["loc"][0])
     info = kind.model_fields[field]
-    shown = "" if "secret" in field else f" {_without_password(str(first['input']))!r}"
+    shown = "" if "secret" in field else f" {_without_password(values.get(field, ''))!r}"
     default = "" if info.is_required() or not info.default else f", or unset it for {info.default}"
     reason = message[:1].lower() + message[1:]
     return f"{variable(field)}:{shown} is not accepted ({reason}). Set it to {info.description}{default}."

@@ -14,10 +14,10 @@ from shared.database import Database
 from shared.migrations import migrate, service_url
 from shared.postgres import PrivatePostgres
 from tests.support import services
+from tests.support.bus import RETRY_DELAYS
 
 OpenDatabase = Callable[[str, Path], Awaitable[Database]]
 
-RETRY_DELAYS = (0.05, 0.1)  # seconds; what tests give the bus
 NEEDS = "needs "  # how the reason of a test skipped for want of a service begins
 
 _settings = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("CL_")}
@@ -43,7 +43,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         terminalreporter.write_sep("!", f"TESTS WERE NOT RUN: {reason}", red=True, bold=True)
 
 
-def _absent(error: services.Missing) -> None:
+def absent(error: services.Missing) -> None:
     if os.environ.get("CI") == "true":
         pytest.fail(f"{NEEDS}{error}", pytrace=False)
     pytest.skip(f"{NEEDS}{error}")
@@ -96,7 +96,7 @@ def rabbitmq_url() -> Iterator[str]:
         with services.rabbitmq(_settings.get("CL_TEST_BUS_URL")) as url:
             yield url
     except services.Missing as error:
-        _absent(error)
+        absent(error)
 
 
 @pytest.fixture
@@ -114,4 +114,4 @@ def redis_url() -> Iterator[str]:
         with services.redis(_settings.get("CL_TEST_CACHE_URL")) as url:
             yield url
     except services.Missing as error:
-        _absent(error)
+        absent(error)

@@ -66,14 +66,18 @@ class Credentials:
         now = self._clock.now()
         if expires_at is not None and expires_at <= now:
             raise InvalidField("expires_at", "is in the past")
-        if await repository.lock_keys(conn, maker.account_id, now) >= api_keys.MOST:
+        exists = await repository.lock_account(conn, maker.account_id)
+        live = {key.id: key for key in await self.keys(conn, maker)}
+        if not exists or (maker.key_id is not None and maker.key_id not in live):
+            raise ApiError("unauthorized", "The credential was revoked.")
+        if len(live) >= api_keys.MOST:
             raise ApiError("invalid_request", f"The account has {api_keys.MOST} keys. Revoke one that is not needed.")
         try:
             granted = api_keys.granted(scopes, maker.scopes)
         except api_keys.ScopesExceeded as error:
             raise InvalidField("scopes", str(error)) from None
         if maker.key_id is not None:
-            limit = next(key.expires_at for key in await self.keys(conn, maker) if key.id == maker.key_id)
+            limit = live[maker.key_id].expires_at
             if limit is not None and expires_at is not None and expires_at > limit:
                 raise InvalidField("expires_at", "is later than the calling key's own expiry")
             expires_at = expires_at or limit

@@ -34,10 +34,6 @@ class Passwords:
         matches = await self._run(lambda: self._matches(stored or self._nobody, _normalise(password)))
         return matches and stored is not None
 
-    def outdated(self, stored: str) -> bool:
-        """True when `stored` was made with other parameters than today's."""
-        return self._hasher.check_needs_rehash(stored)
-
     def _matches(self, stored: str, password: str) -> bool:
         try:
             return self._hasher.verify(stored, password)

@@ -64,8 +64,16 @@ async def user_by_email(conn: Connection, email: str) -> User | None:
     return None if row is None else _user(row)
 
 
-async def set_password(conn: Connection, user_id: int, password_hash: str) -> None:
-    await conn.execute("UPDATE users SET password_hash = $2 WHERE id = $1", user_id, password_hash)
+async def lock_password(conn: Connection, user: User) -> bool:
+    """Let nobody change the user's password before this transaction ends. False: it is another already."""
+    query = "SELECT true FROM users WHERE id = $1 AND password_hash = $2 FOR SHARE"
+    return await conn.fetchval(query, user.id, user.password_hash) is True
+
+
+async def change_password(conn: Connection, user: User, password_hash: str) -> bool:
+    """False: it was changed since `user` was read."""
+    query = "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2 RETURNING true"
+    return await conn.fetchval(query, user.id, user.password_hash, password_hash) is True
 
 
 async def disable_account(conn: Connection, account_id: int) -> int | None:
@@ -124,13 +132,9 @@ async def add_key(conn: Connection, key: ApiKey) -> None:
     )
 
 
-async def lock_keys(conn: Connection, account_id: int, now: datetime) -> int:
-    """The number of an account's live keys, which nobody else adds to before this transaction ends."""
-    await conn.execute("SELECT 1 FROM accounts WHERE id = $1 FOR UPDATE", account_id)
-    count: int = await conn.fetchval(
-        "SELECT count(*) FROM api_keys WHERE account_id = $1 AND (expires_at > $2) IS NOT FALSE", account_id, now
-    )
-    return count
+async def lock_account(conn: Connection, account_id: int) -> bool:
+    """Let nobody else change the account or add a key to it before this transaction ends. False: it is gone."""
+    return await conn.fetchval("SELECT true FROM accounts WHERE id = $1 FOR UPDATE", account_id) is True
 
 
 async def keys(conn: Connection, account_id: int, now: datetime) -> list[ApiKey]:

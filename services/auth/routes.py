@@ -103,16 +103,13 @@ def _add_session_routes(routes: Routes, auth: Auth) -> None:
         # No connection is held while a password is hashed.
         matches = await _in_turn(auth.passwords.verify(user.password_hash if user else None, body.password))
         if user is None or not matches:
-            raise ApiError("unauthorized", "The e-mail address or the password is wrong.")
-        renewed = (
-            await _in_turn(auth.passwords.hash(body.password)) if auth.passwords.outdated(user.password_hash) else None
-        )
+            raise _wrong()
         async with database.transaction() as conn:
+            if not await repository.lock_password(conn, user):
+                raise _wrong()  # it was changed meanwhile, and that ended all sessions
             account = await repository.account(conn, user.account_id)
             if account.status == "disabled":
                 raise ApiError("account_disabled", "This account is disabled.")
-            if renewed:
-                await repository.set_password(conn, user.id, renewed)
             return SignedIn.of(await auth.credentials.open_session(conn, user.id), user, account)
 
     @routes.post(
@@ -128,11 +125,13 @@ def _add_session_routes(routes: Routes, auth: Auth) -> None:
         if user is None:
             raise ApiError("unauthorized", "The account is gone.")
         await auth.throttle.login(user.email, client_address(request))
+        wrong = InvalidField("current_password", "is wrong")
         if not await _in_turn(auth.passwords.verify(user.password_hash, body.current_password)):
-            raise InvalidField("current_password", "is wrong")
+            raise wrong
         password_hash = await _in_turn(auth.passwords.hash(body.new_password))
         async with auth.ctx.database.transaction() as conn:
-            await repository.set_password(conn, user.id, password_hash)
+            if not await repository.change_password(conn, user, password_hash):
+                raise wrong
             await auth.credentials.end_sessions(conn, account_id=user.account_id, user_id=user.id)
         return Done()
 
@@ -169,10 +168,10 @@ def _add_key_routes(routes: Routes, auth: Auth) -> None:
         )
         return NewKeyView.reveal(new)
 
-    @routes.delete("/v1/auth/api-keys/{id}", summary="Revoke an API key", scope=Scope.ACCOUNT_WRITE)
-    async def revoke_key(principal: Principal, conn: Connection, id: int) -> Done:  # noqa: A002 - the path's name
+    @routes.delete("/v1/auth/api-keys/{key_id}", summary="Revoke an API key", scope=Scope.ACCOUNT_WRITE)
+    async def revoke_key(principal: Principal, conn: Connection, key_id: int) -> Done:
         """It is refused everywhere within 5 seconds."""
-        await auth.credentials.revoke_key(conn, principal, id)
+        await auth.credentials.revoke_key(conn, principal, key_id)
         return Done()
 
     # No scope: the caller gets no more than what it gives up.
@@ -189,6 +188,10 @@ async def _in_turn(work: Awaitable[T]) -> T:
     except Overloaded:
         busy = "Too many people sign in at this moment. Try again."
         raise ApiError("service_unavailable", busy, headers={"Retry-After": "2"}) from None
+
+
+def _wrong() -> ApiError:
+    return ApiError("unauthorized", "The e-mail address or the password is wrong.")
 
 
 def _signup_closed() -> ApiError:

@@ -16,9 +16,9 @@ from shared.database import Connection, Database
 from shared.service import Stopping
 
 LOOK_EVERY = 2.0  # seconds, for events that another process took in
-FIRST_DELAY = timedelta(seconds=5)
+FIRST_DELAY = timedelta(seconds=1)
 LONGEST_DELAY = timedelta(hours=1)
-MOST_ATTEMPTS = 80  # about three days, as long as Stripe itself repeats an event
+MOST_ATTEMPTS = 84  # about three days, as long as Stripe itself repeats an event
 
 log = structlog.get_logger(__name__)
 

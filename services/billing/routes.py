@@ -15,12 +15,12 @@ from services.billing.settings import BillingSettings
 from services.billing.subscriptions import PAID
 from shared.contracts.principal import Principal, Scope
 from shared.errors import ApiError, InvalidField
+from shared.idempotency import HEADER as IDEMPOTENCY_HEADER
 from shared.routes import Routes
 from shared.service import Context
 from shared.web import request_id
 
 WEBHOOK_BYTES = 1024**2
-IDEMPOTENCY_HEADER = "Idempotency-Key"
 
 
 class CheckoutRequest(BaseModel):

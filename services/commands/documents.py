@@ -72,8 +72,8 @@ def events_page() -> str:
         "(`make documents`); `/asyncapi.json` holds the same for programs.\n\n"
         "Each goes through its service's outbox to the topic exchange `compliancelayer` with its name as the routing "
         "key, wrapped in an envelope (`id, name, key, occurred_at, correlation_id, traceparent, data`), and into the "
-        "durable queue `<service>.<event>` of each consumer. It is delivered at least once and in no certain order; "
-        "the envelope's `id` tells repetitions apart, and events that update a projection carry a growing `version`.\n\n"
+        "durable queue `<service>.<event>` of each consumer. It is delivered at least once and in no certain order: "
+        "the envelope's `id` tells repetitions apart, and what updates a projection carries a growing `version`.\n\n"
         "| event | published by | consumed by |\n|---|---|---|\n"
     ]
     for event, (publisher, consumers) in TOPOLOGY.items():

@@ -1,4 +1,4 @@
-"""`compliancelayer verify FILE`: whether a PDF is genuine, from the certificate alone, with no server and no network."""
+"""`compliancelayer verify FILE`: whether a PDF is genuine, from the certificate alone: no server, no network."""
 
 import sys
 from collections.abc import Iterator

@@ -76,7 +76,10 @@ def build(upstreams: Upstreams, proxy: Proxy) -> Routes:
             ask("monitor", "GET", "/internal/domains/count", who),
         )
         merged = {name: value for part in parts for name, value in orjson.loads(part).items()}
-        return Profile.model_validate({**merged, "domain_limit": principal.limits.domains})
+        # The plan that this request was served by: what it says is what the next request gets.
+        return Profile.model_validate(
+            {**merged, "plan": principal.plan, "domain_limit": principal.limits.domains}
+        )
 
     @routes.post(
         "/v1/domains/{domain_id}/scan",

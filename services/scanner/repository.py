@@ -27,6 +27,10 @@ def _scan(record: Record | None) -> Scan:
     return Scan(**values)
 
 
+def _by_name(progress: Mapping[Module, ModuleState]) -> dict[str, ModuleState]:
+    return {module.value: state for module, state in progress.items()}
+
+
 # --- accepting -------------------------------------------------------------------------------------------------
 
 
@@ -209,7 +213,7 @@ async def set_progress(conn: Connection, scan: Scan, progress: Mapping[Module, M
            where id = $1 and attempt = $2 and status = 'running'""",
         scan.id,
         scan.attempt,
-        dict(progress),
+        _by_name(progress),
     )
     await notify(conn, scan.id)
 
@@ -241,7 +245,7 @@ async def complete(conn: Connection, scan: Scan, outcome: Outcome, now: datetime
         scan.id,
         scan.attempt,
         now,
-        dict(outcome.progress),
+        _by_name(outcome.progress),
         outcome.score,
         outcome.grade,
         outcome.grade_reason,

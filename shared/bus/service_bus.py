@@ -13,7 +13,7 @@ from shared.bus import outbox
 from shared.bus.envelope import PermanentError, unwrap, wrap
 from shared.clock import Clock, Ids
 from shared.contracts.events import BROADCAST, TOPOLOGY, Envelope, Event
-from shared.database import Connection, Database, Unavailable
+from shared.database import Connection, Database, Unavailable, lost
 from shared.metrics import Metrics
 from shared.trace import correlation_id, traceparent
 
@@ -159,7 +159,7 @@ class ServiceBus:
                 if await outbox.is_new(conn, subscription.consumer, envelope, self._clock.now()):
                     await subscription.handler(conn, unwrap(envelope), envelope)
         except Exception as error:
-            if conn.is_closed():
+            if lost(conn):
                 raise
             return error
         finally:

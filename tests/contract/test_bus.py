@@ -1,70 +1,30 @@
 """What a service may rely on, whatever carries its events: one suite, on `local:` and on RabbitMQ."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from shared.bus import MessageBus, PermanentError, ServiceBus, connect, dead_letters, replay
-from shared.clock import Clock, Ids
-from shared.contracts.events import AccountCreated, AccountDeleted, CredentialRevoked, Envelope, Event, ScanQueued
-from shared.database import Connection, Database
-from shared.metrics import Metrics
+from shared.bus import PermanentError, dead_letters, replay
+from shared.clock import Clock
+from shared.contracts.events import AccountDeleted, CredentialRevoked, Envelope, ScanQueued
+from shared.database import Connection
 from shared.trace import correlation_id, traceparent
-from tests.conftest import RETRY_DELAYS, OpenDatabase
+from tests.conftest import OpenDatabase
+from tests.support.bus import (
+    EFFECTS,
+    RETRY_DELAYS,
+    WAIT_SECONDS,
+    World,
+    connected,
+    deleted,
+    effects_are,
+    outcomes_are,
+    write,
+)
 
-WAIT_SECONDS = 20
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-
-
-class World:
-    """A process that runs auth, billing and scanner on one bus; `restart` is another one on the same data."""
-
-    def __init__(self, url: str, databases: dict[str, Database]) -> None:
-        self.url = url
-        self.databases = databases
-        self.metrics = Metrics()
-        self.bus = self._new_bus()
-
-    def _new_bus(self) -> MessageBus:
-        bus = connect(self.url, clock=Clock(), ids=Ids(), metrics=self.metrics, retry_delays=RETRY_DELAYS)
-        self.services = {name: bus.bind(name, database) for name, database in self.databases.items()}
-        self.gateway = bus.bind("gateway", None)
-        return bus
-
-    @property
-    def auth(self) -> ServiceBus:
-        return self.services["auth"]
-
-    @property
-    def billing(self) -> ServiceBus:
-        return self.services["billing"]
-
-    async def start(self) -> None:
-        await self.bus.start()
-        await self.bus.consume()
-
-    async def restart(self) -> None:
-        await self.bus.close()
-        self.bus = self._new_bus()
-
-    async def publish(self, *events: Event) -> None:
-        async with self.databases["auth"].transaction() as conn:
-            for event in events:
-                await self.auth.publish(conn, event)
-
-    async def effects(self) -> list[str]:
-        async with self.databases["billing"].connection() as conn:
-            return [row["what"] for row in await conn.fetch("select what from effect order by what")]
-
-    def outcomes(self, outcome: str) -> int:
-        label = f'outcome="{outcome}"'
-        lines = self.metrics.render().decode().splitlines()
-        return int(
-            sum(float(line.split()[-1]) for line in lines if line.startswith("bus_events_total{") and label in line)
-        )
 
 
 @pytest.fixture(params=["local:", "amqp:"])
@@ -75,52 +35,11 @@ def bus_url(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 async def world(bus_url: str, open_database: OpenDatabase, tmp_path: Path) -> AsyncIterator[World]:
-    (tmp_path / "0001_effect.sql").write_text("create table effect (what text not null);")
+    (tmp_path / "0001_effect.sql").write_text(EFFECTS)
     databases = {name: await open_database(name, tmp_path) for name in ("auth", "billing", "scanner")}
     world = World(bus_url, databases)
     yield world
     await world.bus.close()
-
-
-def deleted(number: int) -> AccountDeleted:
-    return AccountDeleted(account_id=number)
-
-
-def created(number: int) -> AccountCreated:
-    return AccountCreated(
-        account_id=number, user_id=number, email=f"{number}@example.com", plan="free", created_at=datetime.now(UTC)
-    )
-
-
-async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(WAIT_SECONDS):
-        while not await condition():
-            await asyncio.sleep(0.01)
-
-
-async def effects_are(world: World, *expected: int) -> None:
-    async def reached() -> bool:
-        return await world.effects() == [str(number) for number in expected]
-
-    await eventually(reached)
-
-
-async def outcomes_are(world: World, outcome: str, expected: int) -> None:
-    async def reached() -> bool:
-        return world.outcomes(outcome) == expected
-
-    await eventually(reached)
-
-
-async def connected(world: World) -> None:
-    async def reached() -> bool:
-        return world.bus.degraded() == []
-
-    await eventually(reached)
-
-
-async def write(conn: Connection, event: AccountDeleted, _: Envelope) -> None:
-    await conn.execute("insert into effect values ($1)", event.key)
 
 
 async def test_an_event_has_its_effect_in_the_consumer(world: World) -> None:
@@ -360,7 +279,7 @@ async def test_a_broadcast_reaches_a_listener_without_a_database(world: World) -
 async def test_flush_publishes_what_is_left(world: World) -> None:
     await world.start()
     await connected(world)
-    await world.publish(deleted(1), created(2))
+    await world.publish(deleted(1), deleted(2))
     await world.bus.flush()
     async with world.databases["auth"].connection() as conn:
         assert await conn.fetchval("select count(*) from outbox where published_at is null") == 0

@@ -118,8 +118,8 @@ _FRAMEWORKS: tuple[tuple[FrameworkId, str, str, int, tuple[tuple[str, str], ...]
         ("A.5.14", "Information transfer"), ("A.8.9", "Configuration management"), ("A.8.20", "Networks security"),
         ("A.8.24", "Use of cryptography"), ("A.8.26", "Application security requirements"))),
     ("cis_controls", "CIS Critical Security Controls", "8.1", 153, (
-        ("3.10", "Encrypt sensitive data in transit"), ("4.4", "Firewall on servers"), ("4.8", "Unnecessary services off"),
-        ("9.5", "DMARC"), ("12.3", "Network infrastructure managed securely"))),
+        ("3.10", "Encrypt sensitive data in transit"), ("4.4", "Firewall on servers"),
+        ("4.8", "Unnecessary services off"),        ("9.5", "DMARC"), ("12.3", "Network infrastructure managed securely"))),
 )  # fmt: skip
 
 

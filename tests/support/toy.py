@@ -13,7 +13,7 @@ from shared.contracts.principal import Principal, Scope
 from shared.database import Connection
 from shared.errors import ApiError, NotFound
 from shared.routes import Routes
-from shared.service import Context, Service, Stopping
+from shared.service import Context, Service
 from shared.settings import ServiceSettings
 from shared.web import client_address, web_app
 
@@ -107,14 +107,6 @@ def routes(ctx: Context[ServiceSettings]) -> Routes:
 
 
 def create_app(ctx: Context[ServiceSettings]) -> web.Application:
-    async def tick(stopping: Stopping) -> None:
-        runs.inc()
-        if runs._value.get() == 1:
-            raise RuntimeError("the first run fails")
-        await stopping.wait()
-
-    runs = ctx.metrics.counter("toy_runs", "Starts of the worker.")
-    ctx.worker("tick", tick)
     return web_app(ctx, routes(ctx))
 
 

@@ -48,13 +48,14 @@ def judge(observations: Observations, catalog: Catalog) -> tuple[Judged, ...]:
     known = check.registered()
     circumstances = observations.circumstances
     return tuple(
-        Judged(row, _verdicts(known[row.id], observations.evidence, circumstances.domain))
+        Judged(row, verdicts_of(known[row.id], observations.evidence, circumstances.domain))
         for row in catalog.of(frozenset(circumstances.modules))
         if row.id in known
     )
 
 
-def _verdicts(made: Check, evidence: Mapping[type, Any], domain: str) -> tuple[Verdict, ...]:
+def verdicts_of(made: Check, evidence: Mapping[type, Any], domain: str) -> tuple[Verdict, ...]:
+    """One check's, whatever the evidence: what is missing is not tested, and an exception is an error of ours."""
     lacking = Unseen("this evidence was not gathered", "ours")
     arguments = {name: evidence.get(kind, lacking) for name, kind in made.needs.items()}
     unseen = next((value for value in arguments.values() if isinstance(value, Unseen)), None)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import socket
 import ssl
 import warnings
@@ -21,13 +22,15 @@ from services.scanner.engine.decoding import decoder
 from services.scanner.engine.dns_client import DnsAnswer as DnsAnswer
 from services.scanner.engine.dns_client import Record as Record
 from services.scanner.engine.dns_client import RecursiveClient
-from services.scanner.engine.evidence.base import Unseen
+from services.scanner.engine.evidence.base import Fault, Unseen
 from services.scanner.engine.places import Hosts
 from services.scanner.engine.settings import EngineSettings
 from shared.clock import Clock
 from shared.egress import Egress, Pin, Refused, own_addresses
 
 SCAN_BYTES = 32 * 1024 * 1024
+# This machine has no way there, mostly no IPv6: not the target's doing.
+NO_ROUTE = frozenset({errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 _IN_FLIGHT = 100  # questions to the resolvers at once, over all scans
 
 
@@ -147,7 +150,8 @@ class Network:
         except TimeoutError:
             return Unseen(f"{address} did not answer within {timeout:g} s", "target")
         except (OSError, EOFError, dns.exception.DNSException, Refused) as error:
-            return Unseen(f"{address} gave no usable answer: {error or type(error).__name__}", "target")
+            fault: Fault = "ours" if isinstance(error, OSError) and error.errno in NO_ROUTE else "target"
+            return Unseen(f"{address} gave no usable answer: {error or type(error).__name__}", fault)
 
     async def _ask_udp(self, address: str, query: dns.message.Message, timeout: float) -> dns.message.Message:
         sock = await self._open(address, 53, timeout, socket.SOCK_DGRAM)

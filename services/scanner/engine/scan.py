@@ -1,14 +1,8 @@
 """The scan: target, probes, evidence, checks, verdicts, score, compliance, report."""
 
 import asyncio
-import logging
-import ssl
-from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
-
-import aiohttp
 
 from services.scanner.engine import catalog, check, checks, probe, probes
 from services.scanner.engine.evidence.addresses import Addresses
@@ -16,18 +10,12 @@ from services.scanner.engine.evidence.base import Unseen
 from services.scanner.engine.evidence.reach import Reach
 from services.scanner.engine.network import Network, World
 from services.scanner.engine.observations import Circumstances, Observations
+from services.scanner.engine.probing import Needs, Probing
+from services.scanner.engine.probing import Progress as Progress
 from services.scanner.engine.report import assemble
 from services.scanner.engine.target import Target
 from services.scanner.engine.version import engine_version
-from shared.contracts.report import Module, ModuleState, Report
-from shared.egress import Refused
-
-_log = logging.getLogger(__name__)
-
-Progress = Callable[[Mapping[Module, ModuleState]], None]
-
-# What a hostile or failing peer can make of a connection: the target's doing, even where a probe did not expect it.
-_PEER_TROUBLE = (OSError, EOFError, TimeoutError, ssl.SSLError, aiohttp.ClientError, Refused)
+from shared.contracts.report import Module, Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +38,13 @@ class ScanFailed(Exception):
         self.reason = reason
 
 
+def prepare() -> None:
+    """Import all probes and checks and read the catalog, so that the first scan need not; blocks for half a second."""
+    probes.load()
+    checks.load()
+    catalog.load()
+
+
 async def run(target: Target, options: Options, world: World, progress: Progress | None = None) -> Scanned:
     """The whole scan, complete or partial, within `options.timeout` (and a moment to judge). ScanFailed."""
     observations = await observe(target, options, world, progress)
@@ -61,7 +56,8 @@ async def observe(target: Target, options: Options, world: World, progress: Prog
     """The network's part: what the probes of these modules saw. ScanFailed as soon as there is nothing to see."""
     started_at, started = world.clock.now(), world.clock.monotonic()
     network = Network(world)
-    probing = _Probing(target, network, progress or (lambda _: None), _needs(options.modules))
+    needs = _needs(options.modules)
+    probing = Probing(target, network, progress or (lambda _: None), needs, probe.registered())
     worthwhile = False
     try:
         async with asyncio.timeout(options.timeout) as limit:
@@ -97,90 +93,22 @@ def _require_something_to_scan(addresses: Any, reach: Any) -> None:
     if not any(host.addresses and not isinstance(host.addresses, Unseen) for host in hosts):
         if any(host.refused for host in hosts):
             raise ScanFailed("resolves only to addresses that are not public")
-        unseen = addresses.domain.addresses
-        raise ScanFailed(f"does not resolve: {unseen.reason}" if isinstance(unseen, Unseen) else "does not resolve")
+        raise ScanFailed(_unresolved(addresses.domain.addresses))
     if isinstance(reach, Unseen) or reach.answered is None:
         raise ScanFailed("answers on no web and no mail port")
 
 
-# For each module, the kinds of evidence that each of its checks needs.
-_Needs = Mapping[Module, tuple[frozenset[type], ...]]
+def _unresolved(addresses: tuple[str, ...] | Unseen) -> str:
+    if not isinstance(addresses, Unseen):
+        return "does not resolve"
+    return f"does not resolve: {addresses.reason}" if addresses.fault == "target" else addresses.reason
 
 
-def _needs(modules: tuple[Module, ...]) -> _Needs:
-    probes.load()
-    checks.load()
+def _needs(modules: tuple[Module, ...]) -> Needs:
+    prepare()
     known = check.registered()
     rows = [row for row in catalog.load().of(frozenset(modules)) if row.id in known]
     return {
         module: tuple(frozenset(known[row.id].needs.values()) for row in rows if row.module == module)
         for module in modules
     }
-
-
-class _Probing:
-    """Runs each probe once, as soon as the evidence that it needs is there."""
-
-    def __init__(self, target: Target, network: Network, progress: Progress, needs: _Needs) -> None:
-        self._target = target
-        self._network = network
-        self._progress = progress
-        self._needs = needs
-        self._probes = probe.registered()
-        self._tasks: dict[type, asyncio.Task[Any]] = {}
-        self._running: set[type] = set()
-        self._seen: dict[type, Any] = {}
-        for kind in frozenset[type]().union(*chain.from_iterable(needs.values())):
-            self.see(kind)
-
-    def see(self, kind: type) -> Awaitable[Any]:
-        """The evidence of this kind, or `Unseen`."""
-        if kind not in self._tasks:
-            self._tasks[kind] = asyncio.create_task(self._probe(kind), name=kind.__name__)
-        return asyncio.shield(self._tasks[kind])
-
-    async def wait(self) -> None:
-        await asyncio.wait(self._tasks.values())
-
-    async def stop(self, limit: float) -> dict[type, Any]:
-        """All evidence there is; what is still being looked for was not to be had within `limit` seconds."""
-        for task in self._tasks.values():
-            task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
-        late = Unseen(f"not seen within the scan's {limit:g} s", "target")
-        return {kind: self._seen.get(kind, late) for kind in self._tasks}
-
-    async def _probe(self, kind: type) -> Any:
-        made = self._probes[kind]
-        needed = dict(
-            zip(made.needs, await asyncio.gather(*(self.see(need) for need in made.needs.values())), strict=True)
-        )
-        unseen = next((value for value in needed.values() if isinstance(value, Unseen)), None)
-        if unseen is None:
-            self._running.add(kind)
-            self._report()
-        self._seen[kind] = unseen or await self._run(made, needed)
-        self._report()
-        return self._seen[kind]
-
-    async def _run(self, made: probe.Probe, needed: Mapping[str, Any]) -> Any:
-        try:
-            async with asyncio.timeout(made.budget) as budget:
-                return await made.function(self._target, self._network, **needed)
-        except _PEER_TROUBLE as error:
-            if isinstance(error, TimeoutError) and budget.expired():
-                return Unseen(f"it took longer than the {made.budget:g} s that the {made.name} probe has", "target")
-            return Unseen(f"the connection failed: {error or type(error).__name__}", "target")
-        except Exception:
-            _log.exception("probe %s failed on %s", made.name, self._target.domain)
-            return Unseen(f"an error of ours in the {made.name} probe; it has been recorded", "ours")
-
-    def _report(self) -> None:
-        self._progress({module: self._state(needs) for module, needs in self._needs.items()})
-
-    def _state(self, needs: tuple[frozenset[type], ...]) -> ModuleState:
-        kinds = frozenset[type]().union(*needs)
-        if kinds <= self._seen.keys():
-            unseen = {kind for kind in kinds if isinstance(self._seen[kind], Unseen)}
-            return "not_tested" if needs and all(unseen & needed for needed in needs) else "done"
-        return "running" if kinds & self._running else "waiting"

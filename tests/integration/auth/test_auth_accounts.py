@@ -85,25 +85,22 @@ async def test_an_address_signs_up_once_even_at_the_same_time(auth: Client) -> N
     )
 
 
-@pytest.mark.parametrize(
-    ("body", "field"),
-    [
-        ({"email": "ann", "password": PASSWORD}, "email"),
-        ({"email": 7, "password": PASSWORD}, "email"),
-        ({"email": "a" * 300 + "@example.test", "password": PASSWORD}, "email"),
-        ({"email": "ann@example.test", "password": "short"}, "password"),
-        ({"email": "ann@example.test", "password": "x" * 129}, "password"),
-        ({"email": "ann@example.test", "password": "correct\0horse"}, "password"),
-        ({"email": "ann@example.test", "password": None}, "password"),
-        ({"email": "ann@example.test"}, "password"),
-    ],
-    ids=str,
-)
-async def test_a_bad_field_is_named(auth: Client, body: dict[str, Any], field: str) -> None:
-    for path in ("/v1/auth/signup", "/v1/auth/login"):
-        answer = await auth.post(path, json=body)
-        assert (answer.status, answer.json()["errors"][0]["field"]) == (400, field)
-        assert PASSWORD not in answer.body.decode()
+async def test_a_bad_field_is_named(auth: Client) -> None:
+    good = {"email": "ann@example.test", "password": PASSWORD}
+    for field, value in (
+        ("email", "ann"),
+        ("email", 7),
+        ("email", "a" * 300 + "@example.test"),
+        ("email", None),
+        ("password", "short"),
+        ("password", "x" * 129),
+        ("password", "correct\0horse"),
+        ("password", None),
+    ):
+        for path in ("/v1/auth/signup", "/v1/auth/login"):
+            answer = await auth.post(path, json=good | {field: value})
+            assert (answer.status, answer.json()["errors"][0]["field"]) == (400, field), (path, value)
+            assert PASSWORD not in answer.body.decode()
 
 
 async def test_logout_ends_the_calling_session_alone(auth: Client) -> None:
@@ -132,9 +129,9 @@ async def test_a_new_password_ends_every_session(auth: Client) -> None:
     assert (await auth.post("/v1/auth/login", json=login | {"password": "battery staple"})).status == 200
 
 
-@pytest.mark.parametrize("credential", ["", "x", "e30.e30.e30", "Bearer", "\u2603", "x" * 4096])
-async def test_what_is_no_token_is_unauthorized(auth: Client, credential: str) -> None:
-    assert await refusal(auth, credential) == "unauthorized"
+async def test_what_is_no_token_is_unauthorized(auth: Client) -> None:
+    for credential in ("", "x", "e30.e30.e30", "Bearer", "\u2603", "x" * 4096):
+        assert await refusal(auth, credential) == "unauthorized"
 
 
 async def test_guessing_is_throttled_by_account_and_client(auth: Client) -> None:

@@ -236,7 +236,7 @@ async def test_without_a_stripe_key_billing_is_off(database_url: str) -> None:
             assert "Stripe" in answer.json()["message"]
 
 
-@pytest.mark.parametrize("body", [{}, {"plan": "free"}, {"plan": 1}, {"plan": None}], ids=str)
-async def test_only_a_paid_plan_is_sold(client: Client, body: dict[str, Any]) -> None:
-    answer = await client.as_principal(principal()).post("/v1/billing/checkout", json=body)
-    assert (answer.status, answer.json()["errors"][0]["field"]) == (400, "plan")
+async def test_only_a_paid_plan_is_sold(client: Client) -> None:
+    for body in ({}, {"plan": "free"}, {"plan": 1}, {"plan": None}):
+        answer = await client.as_principal(principal()).post("/v1/billing/checkout", json=body)
+        assert (answer.status, answer.json()["errors"][0]["field"]) == (400, "plan"), body

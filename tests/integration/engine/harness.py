@@ -57,9 +57,9 @@ async def expect_only(
         for check_id, status in after.items()
         if status != before[check_id] and check_id != fires and check_id not in (also or {})
     }
-    assert not unexpected
+    assert not unexpected, unexpected
     unchanged = [check_id for check_id in also or {} if before[check_id] == after[check_id]]
-    assert not unchanged, "named as changed, but they did not change"
+    assert not unchanged, f"named as changed, but they did not change: {unchanged}"
     verdict = scan.verdicts(fires, becomes)[0]
     if becomes == "fail":
         assert verdict.reproduce, "a finding says how to see it again"

@@ -11,7 +11,10 @@ from tests.support.lab.web import HEADERS, PAGE, WebSpec
 
 Change = Callable[[WebSpec], WebSpec]
 POLICY = dict(HEADERS)["Content-Security-Policy"]
-NO_POLICY = dict.fromkeys(("csp_unsafe_inline", "csp_unsafe_eval", "csp_broad_source", "csp_missing_base_object"), "there is no policy to judge")
+NO_POLICY = dict.fromkeys(
+    ("csp_unsafe_inline", "csp_unsafe_eval", "csp_broad_source", "csp_missing_base_object"),
+    "there is no policy to judge",
+)
 
 
 def scripts(addition: str) -> Change:

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
@@ -48,6 +49,12 @@ def browsers() -> set[int]:
     return {pid for pid, name in names.items() if name.startswith("chrom") and below(pid)}
 
 
+def kill(pids: set[int]) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):  # a child goes with its parent
+            os.kill(pid, signal.SIGKILL)
+
+
 async def all_gone() -> None:
     async with asyncio.timeout(10):
         while browsers():
@@ -71,7 +78,9 @@ async def test_a_report_is_printed_on_its_paper(renderer: Renderer, paper: Paper
         assert document.Root.MarkInfo.Marked
         assert str(document.Root.Lang) == "en"
         with document.open_outline() as outline:
-            headings = [item.title for item in outline.root] + [sub.title for item in outline.root for sub in item.children]
+            headings = [item.title for item in outline.root] + [
+                sub.title for item in outline.root for sub in item.children
+            ]
         assert "Executive summary" in headings
         last = len(document.pages)
     assert f"{last} / {last}" in text_of(pdf)
@@ -101,7 +110,7 @@ async def test_what_a_target_says_is_printed_and_does_nothing(renderer: Renderer
         writer.close()
 
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
-        address = "http://127.0.0.1:%d" % server.sockets[0].getsockname()[1]
+        address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         hostile = f'<img src="{address}/i"><script src="{address}/s"></script><iframe src="{address}/f"></iframe>'
         raw = f'<!doctype html><link rel=stylesheet href="{address}/c">{hostile}<p>raw</p>'
         escaped = await renderer.pdf(Documents().report(make_report(3, hostile=hostile), ISSUANCE))
@@ -124,8 +133,7 @@ async def test_the_browser_starts_with_the_first_job_and_ends_with_close(rendere
 async def test_a_browser_that_died_is_replaced(renderer: Renderer) -> None:
     await renderer.pdf(SMALL)
     before = browsers()
-    for pid in before:
-        os.kill(pid, signal.SIGKILL)
+    kill(before)
     assert (await renderer.pdf(SMALL)).startswith(b"%PDF")
     assert not before & browsers()
 
@@ -135,8 +143,7 @@ async def test_a_browser_that_dies_under_a_job_is_replaced(renderer: Renderer) -
     before = browsers()
     job = asyncio.create_task(renderer.pdf(Documents().report(make_report(60), ISSUANCE)))
     await asyncio.sleep(0)  # the job has its place; the death comes at whatever point it has reached
-    for pid in before:
-        os.kill(pid, signal.SIGKILL)
+    kill(before)
     assert (await job).startswith(b"%PDF")
 
 

@@ -9,7 +9,8 @@ from http import HTTPStatus
 from types import MappingProxyType
 from typing import Literal, Self
 
-MAX_HEAD = 64 * 1024
+Behaviour = Literal["answers", "hangs", "resets", "garbage", "endless", "drips"]
+
 HEADERS = (
     ("Strict-Transport-Security", "max-age=63072000; includeSubDomains; preload"),
     (
@@ -70,7 +71,7 @@ class WebSpec:
     missing: Reply = field(default_factory=lambda: Reply(NOT_FOUND.encode(), status=404))
     trace: bool = False
     cors: Literal["", "reflect", "any"] = ""
-    behaviour: Literal["answers", "hangs", "resets", "garbage", "endless", "drips"] = "answers"
+    behaviour: Behaviour = "answers"
 
     def set(self, name: str, *values: str) -> Self:
         """With these values in the place of all of that header; without values, without it."""

@@ -111,7 +111,10 @@ def test_the_other_value_of_s_is_refused(signed: bytes, identity: Identity) -> N
     r, s = utils.decode_dss_signature(embedded.signed_data["signer_infos"][0]["signature"].native)
     digest = hashlib.sha256(signed[:start] + signed[end:]).digest()
     forged = signed_data(identity.certificate, digest, utils.encode_dss_signature(r, ORDER - s)).hex().upper().encode()
-    assert refusal(signed[: start + 1] + forged.ljust(end - start - 2, b"0") + signed[end - 1 :], identity) is Refusal.ALTERED
+    assert (
+        refusal(signed[: start + 1] + forged.ljust(end - start - 2, b"0") + signed[end - 1 :], identity)
+        is Refusal.ALTERED
+    )
 
 
 def test_an_appended_update_is_refused(signed: bytes, identity: Identity) -> None:

@@ -60,7 +60,9 @@ def test_a_changed_copy_is_refused(file: Path, issued: tuple[bytes, bytes], caps
     assert capsys.readouterr().out.startswith("NOT GENUINE")
 
 
-def test_the_named_certificate_wins(file: Path, issued: tuple[bytes, bytes], capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_named_certificate_wins(
+    file: Path, issued: tuple[bytes, bytes], capsys: pytest.CaptureFixture[str]
+) -> None:
     (file.parent / CERTIFICATE).write_bytes(issued[1])
     other = file.parent / "other.pem"
     other.write_bytes(new_identity("reports.example.com", NOW)[CERTIFICATE])
@@ -73,7 +75,9 @@ def test_without_a_certificate_it_says_where_to_get_it(file: Path, capsys: pytes
     assert "/.well-known/compliancelayer-ca.pem" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("content", [b"", b"no certificate", b"-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n"])
+@pytest.mark.parametrize(
+    "content", [b"", b"no certificate", b"-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n"]
+)
 def test_what_is_no_certificate_is_named(file: Path, content: bytes, capsys: pytest.CaptureFixture[str]) -> None:
     (file.parent / CERTIFICATE).write_bytes(content)
     assert run(file, None, Path()) == USAGE

@@ -1,6 +1,7 @@
 """What receivers are told to do with mail that fails: DMARC."""
 
 from collections.abc import Iterator
+from shlex import quote
 
 from services.scanner.engine.check import Verdict, check, failed, not_applicable, not_tested, passed
 from services.scanner.engine.evidence.base import Unseen
@@ -190,7 +191,7 @@ def _reporting(mail: MailRecords, applied: Applied) -> Verdict:
     return failed(
         mail.domain,
         f"{next(iter(refused))} is in another domain, which does not say that it takes reports of this one",
-        reproduce=f"dig +short {next(iter(refused.values()))} TXT",
+        reproduce=f"dig +short {quote(next(iter(refused.values())))} TXT",
         at=applied.at,
         record=applied.record,
         not_authorised=refused,

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
+from shlex import quote
 
 from services.scanner.engine.check import Verdict, check, failed, not_applicable, not_tested, passed
 from services.scanner.engine.evidence.addresses import Addresses, Host
@@ -29,6 +30,14 @@ def _set_unseen(zone: DnsZone, addresses: Addresses) -> Unseen | None:
     if isinstance(zone.zone, Unseen):
         return zone.zone
     return None if addresses.nameservers else Unseen("the domain has no NS records", "target")
+
+
+def _silence(zone: DnsZone) -> Unseen | None:
+    """Where none of the name servers answered us. The resolver had answers: it may as well be our way to port 53."""
+    reasons = [server.soa for server in zone.servers if isinstance(server.soa, Unseen)]
+    if not reasons or len(reasons) < len(zone.servers):
+        return None
+    return next((reason for reason in reasons if reason.fault == "target"), reasons[0])
 
 
 def _dig(server: ServerAnswers, question: str) -> str:
@@ -83,14 +92,11 @@ def _recursion(server: ServerAnswers) -> Verdict:
 
 @check("dns_lame_delegation")
 def lame_delegation(zone: DnsZone, addresses: Addresses) -> Iterator[Verdict]:
-    if unseen := _set_unseen(zone, addresses):
+    if unseen := _set_unseen(zone, addresses) or _silence(zone):
         yield not_tested(addresses.domain.name, unseen)
-    elif zone.servers and all(isinstance(server.soa, Unseen) for server in zone.servers):
-        # The resolver got answers somewhere: what failed may as well be our own way to port 53.
-        yield not_tested(addresses.domain.name, Unseen("none of the name servers answered us", "target"))
-    else:
-        for host, servers in _each(zone, addresses):
-            yield _delegation(zone, host, servers)
+        return
+    for host, servers in _each(zone, addresses):
+        yield _delegation(zone, host, servers)
 
 
 def _delegation(zone: DnsZone, host: Host, servers: tuple[ServerAnswers, ...]) -> Verdict:
@@ -101,7 +107,7 @@ def _delegation(zone: DnsZone, host: Host, servers: tuple[ServerAnswers, ...]) -
         return failed(
             host.name,
             f"the zone names it, but it has {why}",
-            reproduce=f"dig {host.name} A",
+            reproduce=f"dig {quote(host.name)} A",
             refused=list(host.refused),
         )
     refusing = [server for server in servers if isinstance(server.soa, Soa) and not server.soa.authoritative]
@@ -117,14 +123,15 @@ def _delegation(zone: DnsZone, host: Host, servers: tuple[ServerAnswers, ...]) -
     answering = [server for server in servers if server.authoritative]
     if answering:
         return passed(host.name, "it answers with authority", addresses=[server.address for server in answering])
-    if not servers or all(":" in server.address for server in servers):
-        return not_tested(host.name, Unseen("none of its addresses could be asked", "ours"))
+    reasons = [server.soa for server in servers if isinstance(server.soa, Unseen)]
+    if all(reason.fault != "target" for reason in reasons):
+        return not_tested(host.name, reasons[0] if reasons else Unseen("it was not asked", "ours"))
     return failed(
         host.name,
         "the zone names it, but it does not answer",
         reproduce=_dig(servers[0], f"{zone.zone} SOA +norecurse"),
         addresses=[server.address for server in servers],
-        observed=servers[0].soa.reason if isinstance(servers[0].soa, Unseen) else "",
+        observed=[reason.reason for reason in reasons],
     )
 
 
@@ -132,12 +139,10 @@ def _delegation(zone: DnsZone, host: Host, servers: tuple[ServerAnswers, ...]) -
 def single_nameserver(zone: DnsZone, addresses: Addresses) -> Iterator[Verdict]:
     domain = addresses.domain.name
     answering = {server.address: server.name for server in zone.servers if server.authoritative}
-    if unseen := _set_unseen(zone, addresses):
+    if unseen := _set_unseen(zone, addresses) or _silence(zone):
         yield not_tested(domain, unseen)
-    elif len(set(answering.values())) > 1 and len(answering) > 1:
+    elif len(set(answering.values())) > 1:
         yield passed(domain, f"{len(set(answering.values()))} name servers answer", nameservers=answering)
-    elif zone.servers and not answering and all(isinstance(server.soa, Unseen) for server in zone.servers):
-        yield not_tested(domain, Unseen("none of the name servers answered us", "target"))
     else:
         named = [host.name for host, _ in _each(zone, addresses)]
         yield failed(
@@ -225,11 +230,17 @@ def _version(server: ServerAnswers) -> Verdict:
 
 
 def _worst(verdicts: list[Verdict], host: Host) -> Verdict:
-    """One verdict a name server. IPv6, to which we may have no way, does not hide what IPv4 showed."""
+    """One verdict a name server; an address that it kept from us counts more than one that was fine."""
     if not verdicts:
         why = host.addresses if isinstance(host.addresses, Unseen) else Unseen("it has no address to ask", "target")
         return not_tested(host.name, why)
-    return min(verdicts, key=lambda verdict: ("fail", "pass", "not_tested").index(verdict.status))
+    return min(verdicts, key=_rank)
+
+
+def _rank(verdict: Verdict) -> int:
+    if verdict.status == "not_tested":
+        return 1 if verdict.fault == "target" else 3
+    return 0 if verdict.status == "fail" else 2
 
 
 @check("dns_private_ip_disclosed")
@@ -243,7 +254,7 @@ def private_ip_disclosed(addresses: Addresses) -> Iterator[Verdict]:
             yield failed(
                 host.name,
                 f"its public record points to {internal[0]}, an address of an inner network",
-                reproduce=f"dig {host.name} {'AAAA' if ':' in internal[0] else 'A'}",
+                reproduce=f"dig {quote(host.name)} {'AAAA' if ':' in internal[0] else 'A'}",
                 addresses=internal,
             )
         elif isinstance(host.addresses, Unseen):

@@ -1,7 +1,7 @@
 """Checks of open ports: services that do not belong on the open Internet."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Set
 from itertools import groupby
 from typing import Any
 
@@ -13,6 +13,7 @@ from services.scanner.engine.evidence.ports import OpenPort, Ports, ScannedAddre
 DATABASES = frozenset(
     {"mysql", "postgresql", "mssql", "oracle", "mongodb", "redis", "memcached", "cassandra", "elasticsearch", "couchdb"}
 )
+DATABASE_PORTS = frozenset({1433, 1521, 3306, 5432, 5984, 6379, 9042, 9200, 9300, 11211, 27017})
 CONTAINER_APIS = frozenset({"docker", "kubernetes", "etcd", "consul"})
 _EXPECTED = frozenset({"ssh", "smtp", "imap", "pop3"})
 _MAIL_IN_TLS = frozenset({465, 993, 995})
@@ -32,47 +33,47 @@ _WEAK_REST = re.compile(r"ssh-dss|.*-cbc(@.*)?|arcfour.*|hmac-md5.*")
 
 @check("port_telnet_open")
 def telnet(ports: Ports) -> Iterator[Verdict]:
-    return _exposed(ports, {"telnet"})
+    return _exposed(ports, {"telnet"}, usual={23})
 
 
 @check("port_rdp_open")
 def rdp(ports: Ports) -> Iterator[Verdict]:
-    return _exposed(ports, {"rdp"})
+    return _exposed(ports, {"rdp"}, usual={3389})
 
 
 @check("port_ssh_open")
 def ssh(ports: Ports) -> Iterator[Verdict]:
-    return _exposed(ports, {"ssh"})
+    return _exposed(ports, {"ssh"}, usual={22})
 
 
 @check("port_smb_open")
 def smb(ports: Ports) -> Iterator[Verdict]:
-    return _exposed(ports, {"smb", "netbios"})
+    return _exposed(ports, {"smb", "netbios"}, usual={139, 445})
 
 
 @check("port_vnc_or_x11_open")
 def vnc_or_x11(ports: Ports) -> Iterator[Verdict]:
-    return _exposed(ports, {"vnc", "x11"})
+    return _exposed(ports, {"vnc", "x11"}, usual={5900, 5901, 6000})
 
 
 @check("port_database_open")
 def database(ports: Ports) -> Iterator[Verdict]:
-    return _exposed(ports, DATABASES)
+    return _exposed(ports, DATABASES, usual=DATABASE_PORTS)
 
 
 @check("port_container_api_open")
 def container_api(ports: Ports) -> Iterator[Verdict]:
-    return _exposed(ports, CONTAINER_APIS)
+    return _exposed(ports, CONTAINER_APIS, usual={2375, 2379, 6443, 8500})
 
 
 @check("port_ldap_open")
 def ldap(ports: Ports) -> Iterator[Verdict]:
-    return _exposed(ports, {"ldap"})
+    return _exposed(ports, {"ldap"}, usual={389, 3268})
 
 
 @check("port_rpc_nfs_open")
 def rpc_nfs(ports: Ports) -> Iterator[Verdict]:
-    return _exposed(ports, {"rpc", "rsync"})
+    return _exposed(ports, {"rpc", "rsync"}, usual={111, 873, 2049})
 
 
 @check("port_ftp_cleartext")
@@ -156,12 +157,16 @@ def _is_expected(port: OpenPort) -> bool:
     return port.port in (53, 80, 443) or port.protocol in _EXPECTED or (port.tls and port.port in _MAIL_IN_TLS)
 
 
-def _exposed(ports: Ports, protocols: Iterable[str]) -> Iterator[Verdict]:
-    """Fails for every port behind which one of `protocols` is spoken."""
+def _exposed(ports: Ports, protocols: Set[str], usual: Set[int]) -> Iterator[Verdict]:
+    """Fails for every port behind which one of `protocols` is spoken; a silent service on a `usual` port may be one."""
 
     def judge(scanned: ScannedAddress) -> Iterator[Verdict]:
         for port in _of(scanned, protocols):
             yield _failure(scanned, port, f"{port.protocol} answers on port {port.port}")
+        for port in _of(scanned, {"unknown"}):
+            if port.port in usual:
+                reason = f"port {port.port} is open, but what listens there does not say what it is"
+                yield not_tested(scanned.host, Unseen(reason, "target"))
 
     return _by_host(ports, judge)
 
@@ -184,7 +189,7 @@ def _judged(scanned: ScannedAddress, judge: Callable[[ScannedAddress], Iterator[
     return list(judge(scanned)) or [passed(scanned.host, address=scanned.address, open=seen)]
 
 
-def _of(scanned: ScannedAddress, protocols: Iterable[str]) -> list[OpenPort]:
+def _of(scanned: ScannedAddress, protocols: Set[str]) -> list[OpenPort]:
     return [port for port in scanned.open if port.protocol in protocols]
 
 

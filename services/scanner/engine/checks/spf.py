@@ -91,8 +91,8 @@ def spf_invalid(mail: MailRecords) -> Iterator[Verdict]:
                     record=record,
                     errors=evaluation.errors,
                 )
-            elif evaluation.unseen:
-                yield not_tested(mail.domain, evaluation.unseen)
+            elif evaluation.open:
+                yield not_tested(mail.domain, evaluation.open)
             else:
                 yield passed(mail.domain, "it parses, and so does all that it includes", record=record)
 
@@ -104,18 +104,17 @@ def spf_permissive_all(mail: MailRecords) -> Iterator[Verdict]:
         case Verdict() as verdict:
             yield verdict
         case record, evaluation:
-            if evaluation.stranger in ("fail", "softfail"):
+            if evaluation.open and evaluation.stranger != "pass":
+                yield not_tested(mail.domain, evaluation.open)
+            elif evaluation.stranger in ("fail", "softfail"):
                 yield passed(mail.domain, "strangers are turned down", record=record, stranger=evaluation.stranger)
-            elif evaluation.unseen:
-                yield not_tested(mail.domain, evaluation.unseen)
             elif evaluation.stranger == "permerror":
                 yield not_applicable(mail.domain, "the record is in error: see spf_invalid")
             else:
-                allows = evaluation.stranger == "pass"
                 yield failed(
                     mail.domain,
                     "it lets anyone on the Internet send as this domain"
-                    if allows
+                    if evaluation.stranger == "pass"
                     else "it says nothing of senders that it does not name",
                     reproduce=_dig(mail),
                     record=record,
@@ -130,6 +129,9 @@ def spf_softfail(mail: MailRecords) -> Iterator[Verdict]:
         case Verdict() as verdict:
             yield verdict
         case record, evaluation:
+            if evaluation.open:
+                yield not_tested(mail.domain, evaluation.open)
+                return
             if evaluation.stranger != "softfail":
                 yield passed(mail.domain, "it does not end in ~all", record=record, stranger=evaluation.stranger)
                 return
@@ -169,8 +171,8 @@ def spf_too_many_lookups(mail: MailRecords) -> Iterator[Verdict]:
                     void=evaluation.void,
                     counted=evaluation.costly,
                 )
-            elif evaluation.unseen:
-                yield not_tested(mail.domain, evaluation.unseen)
+            elif evaluation.open:
+                yield not_tested(mail.domain, evaluation.open)
             else:
                 yield passed(
                     mail.domain,
@@ -183,15 +185,16 @@ def spf_too_many_lookups(mail: MailRecords) -> Iterator[Verdict]:
 @check("non_mail_domain_unprotected")
 def non_mail_domain_unprotected(mail: MailRecords) -> Iterator[Verdict]:
     """A domain without mail should say so thrice: null MX, "v=spf1 -all", p=reject."""
-    records, receives, applied = _records(mail), _receives(mail), dmarc.discover(mail.domain, mail.found)
-    for seen in (records, receives, applied):
-        if isinstance(seen, Unseen):
-            yield not_tested(mail.domain, seen)
-            return
-    assert not isinstance(records, Unseen)
-    assert not isinstance(applied, Unseen)
+    records, receives = _records(mail), _receives(mail)
+    if isinstance(records, Unseen) or isinstance(receives, Unseen):
+        yield not_tested(mail.domain, next(seen for seen in (records, receives) if isinstance(seen, Unseen)))
+        return
     if receives or any(_sends(record) for record in records):
         yield not_applicable(mail.domain, "the domain takes or sends mail")
+        return
+    applied = dmarc.discover(mail.domain, mail.found)
+    if isinstance(applied, Unseen):
+        yield not_tested(mail.domain, applied)
         return
     missing = [
         what

@@ -1,5 +1,6 @@
 """DMARC records (RFC 9989 section 4) and the walk up the tree to the one that applies (section 4.10)."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -7,10 +8,11 @@ from typing import Literal
 from services.scanner.engine.evidence.base import Unseen
 from services.scanner.engine.evidence.mail import MailType
 from services.scanner.engine.parsers.errors import ParseError
-from services.scanner.engine.parsers.tags import WHITESPACE
 
 Disposition = Literal["none", "quarantine", "reject"]
 DISPOSITIONS: tuple[Disposition, ...] = ("none", "quarantine", "reject")  # weakest first
+_WHITESPACE = " \t\r\n"
+_HOST = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})+", re.IGNORECASE)
 _VALUES = {"adkim": ("r", "s"), "aspf": ("r", "s"), "psd": ("y", "n", "u"), "t": ("y", "n")}
 Find = Callable[[str, MailType], tuple[str, ...] | Unseen | None]  # None: not asked
 MAX_WALK = 8  # queries, RFC 9989 section 4.10
@@ -42,7 +44,7 @@ class Policy:
 def is_record(text: str) -> bool:
     """Begins with the version tag, "v=DMARC1"; the value is case-sensitive."""
     name, _, value = text.partition(";")[0].partition("=")
-    return name.strip(WHITESPACE) == "v" and value.strip(WHITESPACE) == "DMARC1"
+    return name.strip(_WHITESPACE) == "v" and value.strip(_WHITESPACE) == "DMARC1"
 
 
 def parse(text: str) -> Policy:
@@ -74,14 +76,14 @@ def _tags(text: str, problems: list[str]) -> dict[str, str]:
     tags: dict[str, str] = {}
     for part in text.split(";"):
         name, separator, value = part.partition("=")
-        name = name.strip(WHITESPACE).lower()
+        name = name.strip(_WHITESPACE).lower()
         if not separator:
-            if part.strip(WHITESPACE):
-                problems.append(f"{part.strip(WHITESPACE)[:40]!r} is not a tag: it should read name=value")
+            if part.strip(_WHITESPACE):
+                problems.append(f"{part.strip(_WHITESPACE)[:40]!r} is not a tag: it should read name=value")
         elif name in tags:
             problems.append(f"the tag {name[:40]} comes twice")
         else:
-            tags[name] = value.strip(WHITESPACE)
+            tags[name] = value.strip(_WHITESPACE)
     return tags
 
 
@@ -98,11 +100,11 @@ def _disposition(tags: Mapping[str, str], name: str, problems: list[str]) -> Dis
 def _addresses(value: str, problems: list[str]) -> tuple[str, ...]:
     """The mailboxes of a report tag, without `mailto:` and without a size limit ("!10m")."""
     addresses = []
-    for uri in filter(None, (part.strip(WHITESPACE) for part in value.split(","))):
+    for uri in filter(None, (part.strip(_WHITESPACE) for part in value.split(","))):
         scheme, _, rest = uri.partition(":")
         address = rest.partition("!")[0].partition("?")[0]
         local, _, host = address.rpartition("@")
-        if scheme.lower() == "mailto" and local and "." in host:
+        if scheme.lower() == "mailto" and local and _HOST.fullmatch(host):
             addresses.append(address)
         else:
             problems.append(f"the report address {uri[:80]!r} is not mailto:name@domain")
@@ -164,7 +166,7 @@ def discover(domain: str, find: Find) -> Applied | Unseen | None:
 
 def authorisations(applied: Applied, registrable: str) -> dict[str, str]:
     """Report addresses outside `registrable`, each with the name whose TXT record lets it take them (RFC 9990)."""
-    hosts = {address: address.rpartition("@")[2].lower().rstrip(".") for address in applied.policy.rua}
+    hosts = {address: address.rpartition("@")[2].lower() for address in applied.policy.rua}
     return {
         address: f"{applied.at}._report._dmarc.{host}"
         for address, host in hosts.items()

@@ -18,6 +18,7 @@ MAX_RESOURCES = 500
 MAX_FORMS = 100
 MAX_URL = 2048
 
+_OPENING = re.compile(r"<(?=[a-z]|!--|/form)", re.IGNORECASE)
 _TAG_NAME = re.compile(r"[A-Za-z][^\t\n\f\r />]*")
 _ATTRIBUTE = re.compile(r"[\t\n\f\r /]*(?P<name>[^\t\n\f\r />][^\t\n\f\r />=]*)[\t\n\f\r ]*(?P<equals>=?)[\t\n\f\r ]*")
 _UNQUOTED = re.compile(r"[^\t\n\f\r >]*")
@@ -145,8 +146,8 @@ class _Page:
 def _elements(text: str) -> Iterator[tuple[str, Mapping[str, str], str]]:
     """Start tags (with the text of raw-text elements) and `/form`."""
     position = 0
-    while (position := text.find("<", position)) >= 0:
-        position += 1
+    while opening := _OPENING.search(text, position):
+        position = opening.end()
         if text.startswith("!--", position):
             end = text.find("-->", position + 1)
             position = end + 3 if end >= 0 else len(text)
@@ -159,7 +160,7 @@ def _elements(text: str) -> Iterator[tuple[str, Mapping[str, str], str]]:
                 end = end_tag.start() if end_tag else len(text)
                 content, position = text[position + 1 : min(end, position + 1000)], end
             yield name, attributes, content
-        elif text[position : position + 5].lower() == "/form":
+        else:
             yield "/form", {}, ""
 
 

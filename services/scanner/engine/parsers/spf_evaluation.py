@@ -29,6 +29,13 @@ class Evaluation:
     unseen: Unseen | None = None
     wanted: set[tuple[str, MailType]] = field(default_factory=set)
 
+    @property
+    def open(self) -> Unseen | None:
+        """Why the result might be another, had all been answered."""
+        if self.wanted and self.unseen is None:
+            return Unseen(f"it includes more than was looked up: {min(self.wanted)[0]}", "target")
+        return self.unseen
+
 
 def evaluate(domain: str, find: Find) -> Evaluation:
     """Every term up to `all` is counted: that is what a message from a stranger costs its receiver."""

@@ -138,6 +138,8 @@ async def _get(network: Network, exchanges: Exchanges, url: str, *, near: Respon
         return Unseen(f"the address of {host} was not found in time", "target")
     if isinstance(address, Unseen):
         return address
+    if not network.allows(address):
+        return Unseen(f"{address} is not public, so it is not contacted", "target")
     async with network.http(host, address, connections=1) as session:
         reply = await exchanges.ask(session, address, url, headers=_HEADERS)
     return reply or Unseen("the port is closed", "target")

@@ -13,6 +13,7 @@ from services.scanner.engine.target import Target
 
 MAX_QUESTIONS = 120
 MAX_NAME = 253
+PATIENCE = 5.0  # seconds after which no further level of includes is asked; one takes about 6 at the worst
 
 COMMON_SELECTORS = (
     *("default", "dkim", "mail", "smtp", "mx", "key1", "s1", "s2", "k1", "k2"),
@@ -54,11 +55,11 @@ async def mail(target: Target, network: Network) -> MailRecords:
         ]
     )
     selectors = dict.fromkeys((*COMMON_SELECTORS, *_provider_selectors(questions, domain)))
-    extra = [*_keys(domain, selectors), *_authorisations(questions, target)]
-    while wanted := [*evaluate(domain, questions.find).wanted, *extra]:  # a wave for each level of includes
-        if not await questions.ask(wanted):
+    wanted = [*_keys(domain, selectors), *_authorisations(questions, target)]
+    deadline = asyncio.get_running_loop().time() + PATIENCE
+    while await questions.ask([*wanted, *evaluate(domain, questions.find).wanted]):  # a wave a level of includes
+        if asyncio.get_running_loop().time() > deadline:
             break
-        extra = []
     return MailRecords(domain, target.registrable, questions.lookups(), tuple(selectors))
 
 
@@ -76,7 +77,7 @@ class _Questions:
         return tuple(Lookup(name, kind, records) for (name, kind), records in self._found.items())
 
     async def ask(self, wanted: Iterable[tuple[str, MailType]]) -> bool:
-        """False once no more may be asked."""
+        """False where nothing new is left to ask, or no more may be asked."""
         room = MAX_QUESTIONS - len(self._found)
         new = [question for question in dict.fromkeys(wanted) if question not in self._found][:room]
         answers = await asyncio.gather(*(self._resolve(*question) for question in new))

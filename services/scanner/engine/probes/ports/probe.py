@@ -20,6 +20,7 @@ _ATTEMPT = 1.5  # seconds; the kernel sends its second SYN after one
 _GREETING = 1.0  # how long a server may take to speak first
 _ANSWER = 2.0
 _MORE = 0.5  # the pause after which an answer is taken as whole
+_CONVERSATIONS = 15.0  # for all the open ports of an address; what has not said by then what it is stays unknown
 _ANSWER_BYTES = 8192
 _PACKET_BYTES = 35000  # the largest SSH packet (RFC 4253 section 6.1)
 
@@ -52,7 +53,8 @@ async def _scan(network: Network, host: str, address: str) -> ScannedAddress:
         silent = Unseen(f"not one of {len(PORTS)} ports of {address} answered", "target")
         return ScannedAddress(host, address, (), (), filtered, silent)
     open_ports = [port for port in PORTS if states[port] == "open"]
-    services = await asyncio.gather(*(_identify(network, host, address, port) for port in open_ports))
+    end = asyncio.get_running_loop().time() + _CONVERSATIONS
+    services = await asyncio.gather(*(_identify(network, host, address, port, end) for port in open_ports))
     return ScannedAddress(host, address, tuple(services), closed, filtered)
 
 
@@ -68,7 +70,7 @@ async def _state(network: Network, address: str, port: int) -> str | Unseen:
     return "open"
 
 
-async def _identify(network: Network, host: str, address: str, port: int) -> OpenPort:
+async def _identify(network: Network, host: str, address: str, port: int, end: float) -> OpenPort:
     """Let it speak, or ask; then ask again inside TLS (or, where TLS is the custom, the other way round)."""
     attempts = [_ask_plainly, _ask_in_tls]
     if port in questions.TLS_FIRST:
@@ -76,7 +78,8 @@ async def _identify(network: Network, host: str, address: str, port: int) -> Ope
     best = OpenPort(port, "unknown")
     for attempt in attempts:
         try:
-            seen = await attempt(network, host, address, port)
+            async with asyncio.timeout_at(end):
+                seen = await attempt(network, host, address, port)
         except (Unreachable, TimeoutError, OSError, EOFError, ssl.SSLError):
             continue
         if seen.protocol not in ("unknown", "tls"):
@@ -133,7 +136,7 @@ async def _read(channel: _Channel, patience: float) -> bytes:
     data = b""
     try:
         data = await channel.read(_ANSWER_BYTES, patience)
-        while data.startswith(b"HTTP/") and len(data) < _ANSWER_BYTES:
+        while recognise.is_unfinished(data) and len(data) < _ANSWER_BYTES:
             more = await channel.read(_ANSWER_BYTES - len(data), _MORE)
             if not more:
                 break

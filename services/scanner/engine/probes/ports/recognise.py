@@ -10,6 +10,8 @@ BANNER_BYTES = 512
 _TITLE = re.compile(rb"<title[^>]*>(.{0,200}?)</title", re.IGNORECASE | re.DOTALL)
 _HTTP_STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})")
 
+_CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: (\d{1,9})\r\n", re.IGNORECASE)
+
 _BY_PATTERN: tuple[tuple[str, re.Pattern[bytes]], ...] = tuple(
     (protocol, re.compile(pattern, re.DOTALL))
     for protocol, pattern in (
@@ -87,6 +89,13 @@ _ESCAPED = {code: f"\\x{code:02x}" for code in (*range(9), 11, 12, *range(14, 32
 def title(data: bytes) -> str:
     found = _TITLE.search(data)
     return " ".join(found[1].decode("utf-8", "replace").split()) if found else ""
+
+
+def is_unfinished(data: bytes) -> bool:
+    """Whether this is the beginning of an HTTP answer of which more is to come, as far as its length is stated."""
+    header, _, body = data.partition(b"\r\n\r\n")
+    length = _CONTENT_LENGTH.search(header + b"\r\n")
+    return data.startswith(b"HTTP/") and (length is None or len(body) < int(length[1]))
 
 
 def ssh_algorithms(packet: bytes) -> SshAlgorithms | Unseen:

@@ -95,11 +95,13 @@ def _walk(leaf: x509.Certificate, others: Sequence[x509.Certificate]) -> x509.Ce
 
 
 def _signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    if certificate.issuer != issuer.subject:
+        return False
     try:
         certificate.verify_directly_issued_by(issuer)
-    except UnsupportedAlgorithm:  # a signature too old to be verified here: go by the name, the verifier refuses anyway
-        return certificate.issuer == issuer.subject
-    except (ValueError, TypeError, InvalidSignature):
+    except (ValueError, UnsupportedAlgorithm):  # too old an algorithm to be verified: the verifier refuses it anyway
+        return True
+    except (TypeError, InvalidSignature):
         return False
     return True
 

@@ -1,0 +1,112 @@
+"""The HTTP probes against servers that mean harm or do not work: they end in time, and say what was not seen."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
+
+from services.scanner.engine.evidence.base import Unseen
+from services.scanner.engine.evidence.exposure import Exposure
+from services.scanner.engine.evidence.http import Http
+from services.scanner.engine.network import Network, World
+from services.scanner.engine.observations import Circumstances, Observations, load
+from services.scanner.engine.probes.addresses import addresses
+from services.scanner.engine.probes.exposure import exposure
+from services.scanner.engine.probes.http import MAX_HOPS, http
+from services.scanner.engine.target import parse
+from tests.support.lab import Lab, hardened
+from tests.support.lab.web import Behaviour, WebSpec, neglected
+
+TARGET = parse("hardened.test")
+HTTP_BUDGET = 14.0  # seconds
+
+
+@asynccontextmanager
+async def served(web: WebSpec) -> AsyncIterator[Network]:
+    async with Lab() as lab:
+        await lab.serve(replace(hardened("hardened.test"), web=web))
+        network = Network(World.from_settings(lab.engine_settings(), "test"))
+        try:
+            yield network
+        finally:
+            await network.close()
+
+
+async def looked_at(network: Network) -> tuple[Http, Exposure]:
+    async with asyncio.timeout(HTTP_BUDGET):
+        seen = await http(TARGET, network, await addresses(TARGET, network))
+    async with asyncio.timeout(HTTP_BUDGET):
+        return seen, await exposure(TARGET, network, seen)
+
+
+@pytest.mark.parametrize("behaviour", ["hangs", "resets", "garbage", "drips"])
+async def test_a_server_that_gives_no_answer_is_unseen_by_its_own_doing(behaviour: Behaviour) -> None:
+    async with served(WebSpec(behaviour=behaviour)) as network:
+        seen, exposed = await looked_at(network)
+    assert len(seen.services) == 4
+    assert {service.chain.fault for service in seen.services if isinstance(service.chain, Unseen)} == {"target"}
+    assert all(isinstance(service.chain, Unseen) for service in seen.services)
+    assert isinstance(seen.security_txt, Unseen)
+    assert not exposed.surfaces
+    assert {surface.reason.fault for surface in exposed.unseen} == {"target"}
+
+
+async def test_an_endless_page_is_cut_and_judged_by_its_headers() -> None:
+    async with served(WebSpec(behaviour="endless")) as network:
+        seen, _ = await looked_at(network)
+    assert [page.response.status for page in seen.pages] == [200] * 4
+
+
+async def test_a_redirect_loop_ends_after_so_many_hops() -> None:
+    async with served(WebSpec(secure_redirect="https://{host}/")) as network:
+        seen, _ = await looked_at(network)
+    service = seen.services_of("https")[0]
+    assert isinstance(service.chain, tuple)
+    assert len(service.chain) == MAX_HOPS + 1
+    assert service.broken == Unseen(f"more than {MAX_HOPS} redirects", "target")
+    assert not seen.pages
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["http://169.254.169.254/latest/meta-data/", "https://10.0.0.1/", "http://[::1]/", "http://[::ffff:10.0.0.1]/"],
+)
+async def test_a_redirect_to_the_inside_is_not_followed(location: str) -> None:
+    async with served(WebSpec(secure_redirect=location)) as network:
+        seen, _ = await looked_at(network)
+        contacted = {address for address, _ in network.contacted}
+    service = seen.services_of("https")[0]
+    assert service.broken is not None
+    assert "not public" in service.broken.reason
+    assert len(contacted) == 1
+
+
+@pytest.mark.parametrize(
+    "location", ["https:", "javascript:alert(1)", "http://[broken/", "https://b\xfccher.test/", "http://:0/"]
+)
+async def test_a_location_that_leads_nowhere_breaks_the_chain(location: str) -> None:
+    async with served(WebSpec(secure_redirect=location)) as network:
+        seen, _ = await looked_at(network)
+    service = seen.services_of("https")[0]
+    assert service.broken is not None
+    assert service.broken.fault == "target"
+
+
+async def test_a_closed_port_is_no_service_and_no_failure_to_look() -> None:
+    async with Lab() as lab:
+        await lab.serve(replace(hardened("hardened.test"), tls=None, web=WebSpec(redirect=None)))
+        network = Network(World.from_settings(lab.engine_settings(), "test"))
+        seen, _ = await looked_at(network)
+        await network.close()
+    assert [service.chain for service in seen.services_of("https")] == [(), ()]
+
+
+async def test_what_was_seen_survives_its_way_through_json() -> None:
+    async with served(neglected()) as network:
+        seen, exposed = await looked_at(network)
+    assert any(reply.proof for surface in exposed.surfaces for reply in surface.paths)
+    circumstances = Circumstances(TARGET.domain, (), "here", seen.seen_at, seen.seen_at, 1, (), "test")
+    observations = Observations(circumstances, {Http: seen, Exposure: exposed})
+    assert load(observations.dump()) == observations

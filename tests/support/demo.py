@@ -1,0 +1,125 @@
+"""`make demo` and `make fleet`: the customer's story on a lab of local targets, shown step by step."""
+
+import argparse
+import asyncio
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from playwright.async_api import async_playwright
+
+from services.reports.renderer import RendererUnavailable, find_chromium
+from tests.support import story
+from tests.support.fleet import ROOT, Embedded, Fleet, Separate
+from tests.support.lab import Lab
+from tests.support.lab.world import everything
+from tests.support.receiver import Receiver
+from tests.support.stripe import FakeStripe
+
+OUT = ROOT / "out"
+NO_BROWSER = 3  # exit code
+SHOWN = 8  # findings
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
+    parser.add_argument("--fleet", action="store_true", help="six processes over RabbitMQ, Redis and PostgreSQL")
+    return asyncio.run(demo(fleet=parser.parse_args().fleet))
+
+
+async def demo(*, fleet: bool) -> int:
+    started = time.monotonic()
+    browser = await has_browser()
+    async with Lab() as lab, FakeStripe() as stripe, Receiver() as receiver:
+        await lab.serve(*everything(), story.watched())
+        form: type[Fleet] = Separate if fleet else Embedded
+        async with form(story.settings(lab, stripe)) as running:
+            say(f"The fleet is ready at {running.url} after {time.monotonic() - started:.1f} s")
+            told = await story.Story(running, lab, stripe, receiver, say).tell(with_pdf=browser, with_faults=fleet)
+            crossed = await running.broker.crossed() if isinstance(running, Separate) else None
+    show_report(told.bad_report)
+    save(told)
+    if browser:
+        await check_offline(told)
+    if crossed is not None:
+        show_crossed(crossed)
+    say(f"Done in {time.monotonic() - started:.1f} s; the reports are in {OUT.name}/")
+    if not browser:
+        say(
+            "No Chromium: all but the PDF was shown. Install one (Debian: apt-get install chromium), then run this again."
+        )
+        return NO_BROWSER
+    return 0
+
+
+async def has_browser() -> bool:
+    setting = os.environ.get("CL_CHROMIUM_PATH")
+    async with async_playwright() as playwright:
+        try:
+            find_chromium(Path(setting) if setting else None, Path(playwright.chromium.executable_path))
+        except RendererUnavailable:
+            return False
+    return True
+
+
+def say(text: str) -> None:
+    print(f"  {text}", flush=True)
+
+
+def show_report(report: dict[str, Any]) -> None:
+    print(f"\n{report['domain']}: grade {report['grade']}, score {report['score']}/100, risk {report['risk_level']}")
+    for name, module in report["modules"].items():
+        bar = "█" * round((module["score"] or 0) / 5)
+        print(f"  {name:15} {bar:20} {'-' if module['score'] is None else module['score']}")
+    for issue in report["issues"][:SHOWN]:
+        print(f"  {issue['severity']:8} {issue['finding']} ({issue['asset']})")
+    rest = len(report["issues"]) - SHOWN
+    print(f"  and {rest} more\n" if rest > 0 else "")
+
+
+def save(told: story.Told) -> None:
+    OUT.mkdir(exist_ok=True)
+    (OUT / "report.json").write_text(json.dumps(told.bad_report, indent=2))
+    (OUT / "report.html").write_bytes(told.html)
+    if told.pdf:
+        (OUT / "report.pdf").write_bytes(told.pdf)
+        (OUT / "compliancelayer-ca.pem").write_bytes(told.certificate)
+
+
+async def check_offline(told: story.Told) -> None:
+    """`compliancelayer verify`, in an empty folder with the PDF and the certificate alone; the fleet is stopped."""
+    folder = Path(tempfile.mkdtemp(prefix="cl-verify-"))
+    try:
+        (folder / "compliancelayer-ca.pem").write_bytes(told.certificate)
+        (folder / "report.pdf").write_bytes(told.pdf)
+        (folder / "tampered.pdf").write_bytes(story.tamper(told.pdf))
+        genuine, tampered = [await _verify(folder, name) for name in ("report.pdf", "tampered.pdf")]
+    finally:
+        shutil.rmtree(folder)
+    if genuine != 0 or tampered != 1:
+        raise story.Unexpected(f"verify: exit {genuine} for the original, {tampered} for the tampered copy")
+    say("Offline, the PDF verified as genuine; a copy with one changed byte was refused")
+
+
+async def _verify(folder: Path, name: str) -> int:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "services.cli", "verify", name, cwd=folder, env={"PYTHONPATH": str(ROOT)},
+        stdout=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    return await process.wait()
+
+
+def show_crossed(crossed: dict[str, int]) -> None:
+    """What went over the broker, by its own counters."""
+    print("\nOver the broker, as it counted:")
+    for queue, count in sorted(crossed.items()):
+        print(f"  {queue:45} {count}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,56 @@
+"""The places at one address: counted, fair, and given back."""
+
+import asyncio
+
+import pytest
+
+from services.scanner.engine.places import Hosts, Places
+
+
+async def test_no_more_at_once_than_there_are() -> None:
+    places, now, most = Places(3), 0, 0
+
+    async def visit(wanted: int) -> None:
+        nonlocal now, most
+        async with places.hold(wanted):
+            now += wanted
+            most = max(most, now)
+            await asyncio.sleep(0)
+            now -= wanted
+
+    async with asyncio.timeout(5):
+        await asyncio.gather(*(visit(wanted) for wanted in (1, 2, 3, 2, 1, 3, 1)))
+    assert most == 3
+
+
+async def test_takers_of_several_do_not_block_each_other() -> None:
+    places = Places(4)
+
+    async def take() -> None:
+        async with places.hold(3):
+            await asyncio.sleep(0)
+
+    async with asyncio.timeout(5):
+        await asyncio.gather(*(take() for _ in range(8)))
+
+
+async def test_who_gives_up_waiting_leaves_nothing_behind() -> None:
+    places = Places(2)
+    async with places.hold():
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01), places.hold(2):
+                raise AssertionError
+    async with asyncio.timeout(5), places.hold(2):
+        pass
+
+
+async def test_more_than_all_is_all() -> None:
+    async with asyncio.timeout(5), Places(2).hold(9):
+        pass
+
+
+def test_an_address_has_one_set_of_places_while_in_use() -> None:
+    hosts = Hosts(1, 1)
+    host = hosts.at("192.0.2.1")
+    assert hosts.at("192.0.2.1") is host
+    assert hosts.at("192.0.2.2") is not host

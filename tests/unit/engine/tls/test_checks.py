@@ -1,0 +1,148 @@
+"""What the checks of TLS make of evidence that no lab shows."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from services.scanner.engine.checks import tls_certificate, tls_ciphers, tls_versions
+from services.scanner.engine.evidence.base import Unseen
+from services.scanner.engine.evidence.tls import (
+    Accepted,
+    Certificate,
+    Declined,
+    Endpoint,
+    NoService,
+    Service,
+    Tls,
+    Trust,
+    VersionAnswer,
+)
+from services.scanner.engine.observations import _dump, _load
+
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
+DECLINED = Declined("alert handshake_failure")
+BEST = Accepted("TLSv1.3", "TLS_AES_256_GCM_SHA384", secure_renegotiation=True)
+CERTIFICATE = Certificate(
+    subject="CN=example.test",
+    issuer="CN=Issuer",
+    serial="1",
+    sha256="00" * 32,
+    not_before=NOW - timedelta(days=10),
+    not_after=NOW + timedelta(days=80),
+    dns_names=("example.test",),
+    ip_addresses=(),
+    key_type="EC",
+    key_bits=256,
+    signature_algorithm="ECDSA_WITH_SHA256",
+    self_issued=False,
+)
+SERVICE = Service(
+    versions=(
+        VersionAnswer("SSLv2", DECLINED),
+        VersionAnswer("SSLv3", DECLINED),
+        VersionAnswer("TLSv1.0", DECLINED),
+        VersionAnswer("TLSv1.1", DECLINED),
+        VersionAnswer("TLSv1.2", DECLINED),
+        VersionAnswer("TLSv1.3", BEST),
+    ),
+    null_or_anonymous=DECLINED,
+    export_rc4_des=DECLINED,
+    triple_des=DECLINED,
+    finite_field_dh=DECLINED,
+    forward_secret=BEST,
+    authenticated_encryption=DECLINED,
+    chain=(CERTIFICATE,),
+    trust=Trust("trusted", "a store", ""),
+)
+SILENT = Unseen("no whole answer to the hello within 4 s", "target")
+
+
+def endpoint(service: Service | NoService | Unseen, address: str = "192.0.2.1") -> Endpoint:
+    return Endpoint("example.test", address, 443, NOW, service)
+
+
+def test_of_two_addresses_the_worse_one_counts_and_is_named() -> None:
+    weak = replace(SERVICE, triple_des=Accepted("TLSv1.2", "TLS_RSA_WITH_3DES_EDE_CBC_SHA", secure_renegotiation=True))
+
+    [verdict] = tls_ciphers.triple_des(Tls((endpoint(SERVICE), endpoint(weak, "2001:db8::1"))))
+
+    assert verdict.status == "fail"
+    assert verdict.evidence["address"] == "2001:db8::1"
+    assert "-connect [2001:db8::1]:443 -servername example.test" in verdict.reproduce
+
+
+def test_an_address_that_hides_is_not_hidden_by_one_that_passes() -> None:
+    [verdict] = tls_versions.tls10(Tls((endpoint(SERVICE), endpoint(SILENT, "192.0.2.2"))))
+
+    assert (verdict.status, verdict.fault) == ("not_tested", "target")
+
+
+def test_an_address_that_we_cannot_reach_does_not_count() -> None:
+    no_route = Unseen("no connection to port 443: Network is unreachable", "ours")
+
+    [verdict] = tls_versions.tls10(Tls((endpoint(no_route, "2001:db8::1"), endpoint(SERVICE))))
+
+    assert verdict.status == "pass"
+
+
+def test_an_old_version_that_was_not_answered_is_not_a_pass() -> None:
+    versions = tuple(
+        VersionAnswer(entry.version, SILENT if entry.version == "SSLv3" else entry.answer) for entry in SERVICE.versions
+    )
+
+    [verdict] = tls_versions.sslv2_or_sslv3(Tls((endpoint(replace(SERVICE, versions=versions)),)))
+
+    assert verdict.status == "not_tested"
+
+
+@pytest.mark.parametrize(
+    ("host", "names", "covered"),
+    [
+        ("example.test", ("example.test",), True),
+        ("example.test", ("EXAMPLE.test",), True),
+        ("www.example.test", ("*.example.test",), True),
+        ("example.test", ("*.example.test",), False),
+        ("a.b.example.test", ("*.example.test",), False),
+        ("www.example.test", ("w*.example.test",), False),
+        ("www.example.test", ("*.*.test",), False),
+        ("192.0.2.1", ("192.0.2.1",), False),  # an address is no DNS name
+        ("example.test", (), False),
+    ],
+)
+def test_names_match_by_rfc_9525(host: str, names: tuple[str, ...], covered: bool) -> None:
+    assert replace(CERTIFICATE, dns_names=names).covers(host) is covered
+
+
+@pytest.mark.parametrize(
+    ("issued", "days", "status"),
+    [
+        (datetime(2019, 1, 1, tzinfo=UTC), 800, "not_applicable"),
+        (datetime(2026, 3, 14, tzinfo=UTC), 398, "pass"),
+        (datetime(2026, 3, 15, tzinfo=UTC), 200, "pass"),
+        (datetime(2026, 3, 15, tzinfo=UTC), 201, "fail"),
+        (datetime(2027, 3, 15, tzinfo=UTC), 101, "fail"),
+        (datetime(2029, 3, 15, tzinfo=UTC), 47, "pass"),
+    ],
+)
+def test_the_longest_lifetime_by_the_day_of_issue(issued: datetime, days: int, status: str) -> None:
+    certificate = replace(CERTIFICATE, not_before=issued, not_after=issued + timedelta(days=days))
+
+    [verdict] = tls_certificate.lifetime_excessive(Tls((endpoint(replace(SERVICE, chain=(certificate,))),)))
+
+    assert verdict.status == status
+
+
+def test_a_roots_own_signature_does_not_matter() -> None:
+    root = replace(CERTIFICATE, subject="CN=Root", signature_algorithm="RSA_WITH_SHA1", self_issued=True)
+
+    [verdict] = tls_certificate.weak_signature(Tls((endpoint(replace(SERVICE, chain=(CERTIFICATE, root))),)))
+
+    assert verdict.status == "pass"
+
+
+@pytest.mark.parametrize("service", [SERVICE, NoService("the connection to port 443 was refused"), SILENT])
+def test_evidence_survives_json(service: Service | NoService | Unseen) -> None:
+    tls = Tls((endpoint(service),))
+
+    assert _load(Tls, _dump(Tls, tls)) == tls
