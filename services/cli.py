@@ -41,6 +41,63 @@ def up(
     run()
 
 
+@app.command()
+def scan(
+    domain: Annotated[str, typer.Argument(help="the domain to scan")],
+    format: Annotated[str, typer.Option(help="table, json, csv or html")] = "table",
+    output: Annotated[Path | None, typer.Option(help="the file to write to, in place of the terminal")] = None,
+    include_raw: Annotated[bool, typer.Option("--include-raw", help="add the evidence to the report")] = False,
+    fail_under: Annotated[str | None, typer.Option(help="exit with 1 under this score or grade")] = None,
+    modules: Annotated[str | None, typer.Option(help="the modules to run, comma-separated (default: all)")] = None,
+    profile: Annotated[str, typer.Option(help="standard")] = "standard",
+    intrusive: Annotated[bool, typer.Option("--intrusive", hidden=True)] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="show no progress")] = False,
+) -> None:
+    """Scan a domain with no server at all. Exit 0: fine, 1: under the bar, 2: usage, 3: not scanned."""
+    from services.commands.scan import run
+
+    sys.exit(
+        run(
+            domain,
+            format=format,
+            output=output,
+            include_raw=include_raw,
+            fail_under=fail_under,
+            modules=modules,
+            profile=profile,
+            intrusive=intrusive,
+            quiet=quiet,
+        )
+    )
+
+
+@app.command()
+def verify(
+    file: Annotated[Path, typer.Argument(help="the PDF")],
+    certificate: Annotated[
+        Path | None, typer.Option(help="the issuer's certificate (default: compliancelayer-ca.pem beside it or here)")
+    ] = None,
+) -> None:
+    """Check offline that a PDF report is genuine and unchanged. Exit 0: genuine, 1: not, 2: usage."""
+    from services.commands.verify import USAGE, run
+    from shared.settings import ServiceSettings, SettingError, load
+
+    try:
+        keys_dir = load(ServiceSettings, os.environ).keys_path
+    except SettingError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(USAGE)
+    sys.exit(run(file, certificate, keys_dir))
+
+
+@app.command()
+def recompute(file: Annotated[Path, typer.Argument(help="a report in JSON")]) -> None:
+    """Work a report's score out again from the report alone. Exit 0: equal, 1: differs, 2: no report."""
+    from services.commands.recompute import run
+
+    sys.exit(run(file))
+
+
 @app.command(hidden=True)
 def documents(
     check: Annotated[bool, typer.Option("--check", help="write nothing; fail if one is out of date")] = False,

@@ -171,7 +171,8 @@ class _Listener:
                 heard.add(channel)
                 self._call(channel, "")
             try:
-                await asyncio.wait_for(self._changed.wait(), LISTEN_CHECK_SECONDS)
+                async with asyncio.timeout(LISTEN_CHECK_SECONDS):  # wait_for of Python 3.11 may swallow a cancellation
+                    await self._changed.wait()
             except TimeoutError:
                 await connection.execute("select 1")
             if connection.is_closed():

@@ -9,6 +9,7 @@ from shared.contracts.problem import STATUS_OF, FieldError, Problem
 
 PROBLEM_TYPE = "application/problem+json"
 REQUEST_ID = web.RequestKey("request_id", str)
+REQUEST_ID_HEADER = "X-Request-ID"
 
 
 class ApiError(Exception):

@@ -29,6 +29,7 @@ from shared.metrics import Metrics
 from shared.migrations import MigrationError, migrate, read_passwords, service_url, verify
 from shared.postgres import PostgresFailed, PrivatePostgres
 from shared.service import Context, Service, Stopping
+from shared.serving import serve
 from shared.settings import FleetSettings, SettingError
 from shared.workers import Workers
 
@@ -164,7 +165,7 @@ class Process:
             contexts.append(context)
         apps[_INTERNAL] = internal_app(self._health, self.metrics)
         for name, app in apps.items():
-            await self._serve(app, listening[name])
+            self._undo.push_async_callback(await serve(app, listening[name], drain=_REQUESTS_SECONDS))
 
         await events.start()
         self._undo.push_async_callback(events.drain, _CONSUMERS_SECONDS)
@@ -248,12 +249,6 @@ class Process:
         if GATEWAY in self.urls and "public_url" not in self.settings.model_fields_set:
             given["public_url"] = self.urls[GATEWAY].replace("//0.0.0.0:", "//127.0.0.1:")
         return given
-
-    async def _serve(self, app: web.Application, sock: socket.socket) -> None:
-        runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=_REQUESTS_SECONDS)
-        await runner.setup()
-        self._undo.push_async_callback(runner.cleanup)
-        await web.SockSite(runner, sock).start()
 
 
 async def apply_migrations(services: Sequence[Service[Any]], environ: Mapping[str, str]) -> None:

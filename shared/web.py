@@ -15,7 +15,7 @@ from shared.binding import body_argument, path_arguments, query_argument, read_b
 from shared.contracts.principal import Principal
 from shared.crypto import ASSERTION_HEADER, Assertion, Untrusted, verify_assertion
 from shared.database import Connection, Unavailable
-from shared.errors import REQUEST_ID, ApiError, NotFound, problem_response, request_id
+from shared.errors import REQUEST_ID, REQUEST_ID_HEADER, ApiError, NotFound, problem_response, request_id
 from shared.idempotency import HEADER as IDEMPOTENCY_HEADER
 from shared.idempotency import Call, Idempotency
 from shared.routes import Route, Routes
@@ -23,7 +23,6 @@ from shared.service import Context
 
 __all__ = ["Caller", "Identify", "Routes", "caller", "client_address", "request_id", "web_app"]
 
-REQUEST_ID_HEADER = "X-Request-ID"
 _RAW_LIMIT = 1024**2  # aiohttp's own bound for what no route declares
 _ASSERTIONS_KEPT = 1024
 

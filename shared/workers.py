@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 import structlog
 
+from shared.database import Unavailable
 from shared.service import Stopping, Worker
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0  # seconds between restarts
@@ -42,6 +43,8 @@ class Workers:
             try:
                 await run(self._stopping)
                 return
+            except Unavailable as error:
+                _log.warning("worker waits for the database", again_in=pause, error=str(error))
             except Exception:
                 _log.exception("worker failed", again_in=pause)
             await self._stopping.wait(pause)

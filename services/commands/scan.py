@@ -43,7 +43,7 @@ class _UsageError(Exception):
 def run(
     domain: str,
     *,
-    format: str = "table",
+    format: str = "table",  # noqa: A002  as the option is called
     output: Path | None = None,
     include_raw: bool = False,
     fail_under: str | None = None,
@@ -102,10 +102,10 @@ def _write(report: Report, request: _Request) -> None:
         sys.stdout.write(_text(report, request.format))
 
 
-def _text(report: Report, format: Format) -> str:
-    if format == "json":
+def _text(report: Report, form: Format) -> str:
+    if form == "json":
         return report.model_dump_json(indent=2) + "\n"
-    if format == "csv":
+    if form == "csv":
         from services.scanner.export import csv
 
         return csv.render(report)

@@ -6,7 +6,7 @@ from importlib.resources import files
 from typing import Literal, get_args
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from services.reports.qr import qr_svg
 from services.reports.view import GRADES, SEVERITIES, Issuance, build_view
@@ -27,6 +27,7 @@ class Documents:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        self._templates.filters["prose"] = prose
 
     def report(self, report: Report, issuance: Issuance | None = None, paper: Paper = "a4") -> str:
         """`report` as HTML. With `issuance` it carries its report id and QR code, as the PDF is printed from it."""
@@ -51,6 +52,18 @@ class Documents:
             policy=f"default-src 'none'; base-uri 'none'; {sources}",
             **values,
         )
+
+
+def prose(text: str) -> Markup:
+    """`text` escaped, with what stands between backticks set as code."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:  # an odd backtick is only a backtick
+        return escape(text)
+    coded = (
+        Markup('<span class="code">{}</span>').format(part) if place % 2 else escape(part)
+        for place, part in enumerate(parts)
+    )
+    return Markup("").join(coded)
 
 
 def static(name: str) -> str:

@@ -16,7 +16,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 
 NOWHERE = "--host-resolver-rules=MAP * ~NOTFOUND"  # below the page: a frame connects before its request is aborted
 START_SECONDS = 30.0
-END_SECONDS = 5.0
+END_SECONDS = 3.0
 
 
 class RendererUnavailable(Exception):

@@ -3,9 +3,10 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import groupby
 from types import MappingProxyType
 from typing import Any
 
@@ -39,7 +40,7 @@ FAULTS = MappingProxyType({"target": "the target", "source": "an outside source"
 
 EVIDENCE_ROWS = 24
 EVIDENCE_CHARACTERS = 600
-FINDINGS_A_MODULE = 200
+OBSERVATIONS_A_FINDING = 12
 
 
 @dataclass(frozen=True)
@@ -54,13 +55,24 @@ class Issuance:
 
 
 @dataclass(frozen=True)
-class FindingView:
-    number: str  # "3.2": the second of the third module
+class ObservationView:
+    """A finding on one asset."""
+
     issue: Issue
     evidence: tuple[tuple[str, str], ...]
     evidence_cut: bool
     evidence_sha256: str
+
+
+@dataclass(frozen=True)
+class FindingView:
+    """A check that failed, with every asset that it failed on."""
+
+    number: str  # "3.2": the second of the third module
+    issue: Issue  # any of them: title, remediation, references and controls are the same
     controls: tuple[tuple[str, str], ...]  # framework title, control ids
+    observations: tuple[ObservationView, ...]
+    left_out: int
 
 
 @dataclass(frozen=True)
@@ -69,8 +81,7 @@ class ModuleView:
     result: ModuleResult
     counts: Mapping[Severity, int]
     passed: int
-    findings: tuple[FindingView, ...]
-    findings_left_out: int
+    findings: tuple[FindingView, ...]  # the most severe first
 
 
 @dataclass(frozen=True)
@@ -79,6 +90,7 @@ class FrameworkView:
     result: FrameworkResult
     shown: tuple[ControlResult, ...]  # every control that has a state of its own
     not_assessed: tuple[tuple[str, tuple[str, ...]], ...]  # reason, control ids
+    disclaimer: str  # what of it is this framework's own
 
 
 @dataclass(frozen=True)
@@ -100,6 +112,7 @@ class ReportView:
     largest_count: int
     modules: tuple[ModuleView, ...]
     frameworks: tuple[FrameworkView, ...]
+    disclaimer: str  # common to all frameworks
     untested: tuple[UntestedView, ...]
 
 
@@ -109,6 +122,7 @@ def build_view(report: Report, issuance: Issuance | None = None) -> ReportView:
     modules = tuple(
         _module(number, name, result) for number, (name, result) in enumerate(report.modules.items(), start=1)
     )
+    disclaimer = _common_end([result.disclaimer for result in report.compliance.values()])
     meaning = next(row for row in GRADES if row[0] == report.grade)
     return ReportView(
         report=report,
@@ -119,7 +133,8 @@ def build_view(report: Report, issuance: Issuance | None = None) -> ReportView:
         counts=counts,
         largest_count=max(counts.values()),
         modules=modules,
-        frameworks=tuple(_framework(name, result) for name, result in report.compliance.items()),
+        frameworks=tuple(_framework(name, result, disclaimer) for name, result in report.compliance.items()),
+        disclaimer=disclaimer,
         untested=tuple(
             UntestedView(MODULE_TITLES[name], row.id, row.reason, FAULTS[row.fault])
             for name, result in report.modules.items()
@@ -147,33 +162,39 @@ def _counts(issues: Iterable[Issue]) -> Mapping[Severity, int]:
 
 def _module(number: int, name: Module, result: ModuleResult) -> ModuleView:
     ordered = sorted(result.issues, key=lambda issue: (SEVERITIES.index(issue.severity), issue.id, issue.asset))
+    groups = [list(issues) for _, issues in groupby(ordered, key=lambda issue: (issue.severity, issue.id))]
     verdicts = result.detail.get("checks", {})
     return ModuleView(
         title=MODULE_TITLES[name],
         result=result,
         counts=_counts(result.issues),
         passed=sum(verdict == "pass" for verdict in verdicts.values()) if isinstance(verdicts, dict) else 0,
-        findings=tuple(
-            _finding(f"{number}.{place}", issue) for place, issue in enumerate(ordered[:FINDINGS_A_MODULE], 1)
-        ),
-        findings_left_out=max(0, len(ordered) - FINDINGS_A_MODULE),
+        findings=tuple(_finding(f"{number}.{place}", issues) for place, issues in enumerate(groups, start=1)),
     )
 
 
-def _finding(number: str, issue: Issue) -> FindingView:
-    rows = [(key.replace("_", " "), _text(value)) for key, value in issue.evidence.items()]
-    shown = tuple((key, _cut(text)) for key, text in rows[:EVIDENCE_ROWS])
+def _finding(number: str, issues: Sequence[Issue]) -> FindingView:
+    first = issues[0]
     return FindingView(
         number=number,
-        issue=issue,
-        evidence=shown,
-        evidence_cut=len(rows) > EVIDENCE_ROWS or any(len(text) > EVIDENCE_CHARACTERS for _, text in rows),
-        evidence_sha256=hashlib.sha256(_canonical(issue.evidence).encode()).hexdigest(),
-        controls=tuple((FRAMEWORK_NAMES[name], ", ".join(ids)) for name, ids in issue.controls.items() if ids),
+        issue=first,
+        controls=tuple((FRAMEWORK_NAMES[name], ", ".join(ids)) for name, ids in first.controls.items() if ids),
+        observations=tuple(map(_observation, issues[:OBSERVATIONS_A_FINDING])),
+        left_out=max(0, len(issues) - OBSERVATIONS_A_FINDING),
     )
 
 
-def _framework(name: str, result: FrameworkResult) -> FrameworkView:
+def _observation(issue: Issue) -> ObservationView:
+    rows = [(key.replace("_", " "), _text(value)) for key, value in issue.evidence.items()]
+    return ObservationView(
+        issue=issue,
+        evidence=tuple((key, _cut(text)) for key, text in rows[:EVIDENCE_ROWS]),
+        evidence_cut=len(rows) > EVIDENCE_ROWS or any(len(text) > EVIDENCE_CHARACTERS for _, text in rows),
+        evidence_sha256=hashlib.sha256(_canonical(issue.evidence).encode()).hexdigest(),
+    )
+
+
+def _framework(name: str, result: FrameworkResult, common_disclaimer: str) -> FrameworkView:
     reasons: dict[str, list[str]] = {}
     for control in result.controls:
         if control.status == "not_assessed":
@@ -183,7 +204,19 @@ def _framework(name: str, result: FrameworkResult) -> FrameworkView:
         result=result,
         shown=tuple(control for control in result.controls if control.status != "not_assessed"),
         not_assessed=tuple((reason, tuple(ids)) for reason, ids in reasons.items()),
+        disclaimer=result.disclaimer.removesuffix(common_disclaimer).strip(),
     )
+
+
+def _common_end(texts: Sequence[str]) -> str:
+    """The sentences that all `texts` end with; of a single text, all of it."""
+    sentences = [text.split(". ") for text in texts]
+    common = 0
+    while sentences and all(
+        len(parts) > common and parts[-1 - common] == sentences[0][-1 - common] for parts in sentences
+    ):
+        common += 1
+    return ". ".join(sentences[0][-common:]) if common else ""
 
 
 def _canonical(value: Any) -> str:

@@ -438,7 +438,7 @@ async def delete_old(conn: Connection, now: datetime, default_days: int, limit: 
     deleted: int = await conn.fetchval(
         """with old as (
                select scan.id from scan left join account using (account_id)
-               where completed_at < $1 - make_interval(days => case when scan.account_id = $4 then 1
+               where completed_at < $1::timestamptz - make_interval(days => case when scan.account_id = $4 then 1
                                                                else coalesce(account.history_days, $2) end)
                limit $3
            ), gone as (delete from scan using old where scan.id = old.id returning 1)

@@ -106,7 +106,8 @@ class _Consumer:
             except Exception:
                 log.exception("bus.consumer_failed", service=self._service.service)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), delay)
+                async with asyncio.timeout(delay):  # wait_for of Python 3.11 may swallow a cancellation
+                    await self._wake.wait()
 
     async def _start_due(self) -> float:
         """Start a task for what is due, where there is place for one; the seconds until more will be due."""

@@ -93,7 +93,8 @@ class RabbitMQ:
             if self._consuming:
                 await session.consume()
             try:
-                await asyncio.wait_for(self._changed.wait(), WATCH_SECONDS)
+                async with asyncio.timeout(WATCH_SECONDS):  # wait_for of Python 3.11 may swallow a cancellation
+                    await self._changed.wait()
             except TimeoutError:
                 await session.check()
 

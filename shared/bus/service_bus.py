@@ -216,4 +216,5 @@ class ServiceBus:
                 log.exception("bus.relay_failed", service=self.service)
                 delay = min(delay * 2, 60.0)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), delay)
+                async with asyncio.timeout(delay):  # wait_for of Python 3.11 may swallow a cancellation
+                    await self._wake.wait()

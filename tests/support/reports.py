@@ -22,6 +22,7 @@ from shared.contracts.report import (
     Severity,
 )
 
+DISCLAIMER = "These are technical observations. This is not an audit, and no statement that a requirement is met."
 SCANNED_AT = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 
 # module, check id, severity, title, evidence, remediation, command, references, CWE
@@ -119,7 +120,8 @@ _FRAMEWORKS: tuple[tuple[FrameworkId, str, str, int, tuple[tuple[str, str], ...]
         ("A.8.24", "Use of cryptography"), ("A.8.26", "Application security requirements"))),
     ("cis_controls", "CIS Critical Security Controls", "8.1", 153, (
         ("3.10", "Encrypt sensitive data in transit"), ("4.4", "Firewall on servers"),
-        ("4.8", "Unnecessary services off"),        ("9.5", "DMARC"), ("12.3", "Network infrastructure managed securely"))),
+        ("4.8", "Unnecessary services off"),
+        ("9.5", "DMARC"), ("12.3", "Network infrastructure managed securely"))),
 )  # fmt: skip
 
 
@@ -241,7 +243,7 @@ def _framework(row: tuple[FrameworkId, str, str, int, tuple[tuple[str, str], ...
             supporting=count["supporting_evidence"],
         ),
         controls=tuple(results),
-        disclaimer=f"References to {name} help to prepare; whoever assesses you decides what they are worth.",
+        disclaimer=f"Of {name} alone: whoever assesses you decides. {DISCLAIMER}",
     )
 
 

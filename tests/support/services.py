@@ -1,5 +1,6 @@
 """Real RabbitMQ and Redis for tests and demonstrations: those that are there, else private ones of this machine."""
 
+import json
 import os
 import shutil
 import signal
@@ -12,6 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
 
 from aio_pika import connect
 
@@ -20,6 +22,7 @@ from shared.bus.topology import Topology
 from shared.contracts.events import TOPOLOGY
 
 START_SECONDS = 60.0
+STATISTICS_MS = 500
 RABBITMQ_PROGRAM = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")  # not the wrapper, which changes the account
 
 
@@ -58,8 +61,12 @@ def redis_answers(url: str) -> bool:
 
 @dataclass
 class PrivateRabbitMQ:
-    """A broker of one's own, which may be stopped, killed and started again on the same data."""
+    """A broker of one's own, which may be stopped, killed and started again on the same data.
 
+    With `counters` it counts what is acknowledged, by queue, from each start on.
+    """
+
+    counters: bool = False
     port: int = field(default_factory=free_port)
     folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="cl-rabbitmq-")))
 
@@ -77,9 +84,16 @@ class PrivateRabbitMQ:
             "RABBITMQ_MNESIA_BASE": str(self.folder / "db"),
             "RABBITMQ_LOG_BASE": str(self.folder / "log"),
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.folder / "plugins"),
-            "RABBITMQ_CONFIG_FILE": str(self.folder / "none"),
+            "RABBITMQ_CONFIG_FILE": str(self.folder / "rabbitmq"),
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
         }
+        if self.counters:
+            self._management_port = free_port()
+            (self.folder / "plugins").write_text("[rabbitmq_management].\n")
+            (self.folder / "rabbitmq.conf").write_text(
+                f"management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {self._management_port}\n"
+                f"collect_statistics_interval = {STATISTICS_MS}\n"
+            )
 
     @property
     def url(self) -> str:
@@ -90,6 +104,16 @@ class PrivateRabbitMQ:
             raise Missing("RabbitMQ: apt-get install rabbitmq-server, or set CL_TEST_BUS_URL")
         self._process = start(self._environment, self.folder / "out.log", str(RABBITMQ_PROGRAM))
         wait_until(lambda: rabbitmq_answers(self.url), self._process, self.folder / "out.log")
+
+    def acknowledged(self) -> dict[str, int]:
+        """How many messages of each queue were acknowledged since the start, up to STATISTICS_MS ago."""
+        request = Request(
+            f"http://127.0.0.1:{self._management_port}/api/queues",
+            headers={"Authorization": "Basic Z3Vlc3Q6Z3Vlc3Q="},  # guest:guest
+        )
+        with urlopen(request, timeout=10) as answer:
+            queues = json.load(answer)
+        return {queue["name"]: queue.get("message_stats", {}).get("ack", 0) for queue in queues}
 
     def stop(self) -> None:
         """An orderly end, then the data are gone."""

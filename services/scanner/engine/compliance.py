@@ -98,7 +98,7 @@ def _state(control: Control, mapped: list[_Mapped]) -> tuple[ControlStatus, str]
 
 
 def _supports(control: Control, one: _Mapped) -> bool:
-    citable = one.judged.row.on_pass == "supports" and one.strength != "indicator"
+    citable = one.judged.row.on_pass == "supports" and one.strength != "indicator"  # noqa: S105  no password
     return citable and "support" in control.scan_can_show
 
 

@@ -23,7 +23,7 @@ from services.scanner.engine.dns_client import DnsAnswer as DnsAnswer
 from services.scanner.engine.dns_client import Record as Record
 from services.scanner.engine.dns_client import RecursiveClient
 from services.scanner.engine.evidence.base import Fault, Unseen
-from services.scanner.engine.places import Hosts
+from services.scanner.engine.places import Host, Hosts
 from services.scanner.engine.settings import EngineSettings
 from shared.clock import Clock
 from shared.egress import Egress, Pin, Refused, own_addresses
@@ -113,6 +113,7 @@ class Network:
         self.trust_ca_file: Path | None = world.settings.trust_ca_file
         self.contacted: set[tuple[str, int]] = set()  # (address, port) that a connection or question was tried at
         self._world = world
+        self._hosts: dict[str, Host] = {}
         self._egress = world.egress
         self._dns = RecursiveClient(world.settings.dns_servers, world.questions)
         self._budget = ByteBudget(SCAN_BYTES)
@@ -170,21 +171,18 @@ class Network:
     async def connect(self, address: str, port: int, *, timeout: float = 3.0) -> AsyncIterator[Stream]:
         """A vetted connection within the host's places. ConnectionRefusedError, TimeoutError, OSError, egress.Refused.
 
-        A port that never answered yet is tried among the many unanswered attempts; one that does, or did before,
-        needs one of the few established places.
+        The first attempt at a port is one of the many that nobody may answer; once answered it needs one of the few
+        established places. Whoever comes to that port meanwhile or later takes such a place first.
         """
-        host = self._world.hosts.at(address)
+        host = self._host(address)
         async with contextlib.AsyncExitStack() as stack:
-            known = port in host.answering
-            if known:
+            if port in host.tried:
                 await stack.enter_async_context(host.established.hold())
                 sock = await self._open(address, port, timeout)
+                stack.callback(sock.close)
             else:
-                async with host.unanswered.hold():
-                    sock = await self._open(address, port, timeout)
-                host.answering.add(port)
-            stack.callback(sock.close)
-            if not known:
+                sock = await self._first_attempt(host, address, port, timeout)
+                stack.callback(sock.close)
                 async with asyncio.timeout(timeout):
                     await stack.enter_async_context(host.established.hold())
             reader, writer = await asyncio.open_connection(sock=sock)
@@ -192,11 +190,23 @@ class Network:
             yield Stream(reader, writer, self._budget)
 
     async def touch(self, address: str, port: int, *, timeout: float = 1.5) -> None:
-        """Whether the port takes connections: returns, with the connection closed again at once. Raises as `connect`."""
-        host = self._world.hosts.at(address)
-        async with host.unanswered.hold():
-            (await self._open(address, port, timeout)).close()
-        host.answering.add(port)
+        """Return once the port has taken a connection, which is closed at once. Raises as `connect`."""
+        (await self._first_attempt(self._host(address), address, port, timeout)).close()
+
+    async def _first_attempt(self, host: Host, address: str, port: int, timeout: float) -> socket.socket:
+        host.tried.add(port)
+        try:
+            async with host.unanswered.hold():
+                return await self._open(address, port, timeout)
+        except BaseException:
+            host.tried.discard(port)
+            raise
+
+    def _host(self, address: str) -> Host:
+        """Kept as long as the scan, which comes back to the same addresses."""
+        if address not in self._hosts:
+            self._hosts[address] = self._world.hosts.at(address)
+        return self._hosts[address]
 
     async def _open(
         self, address: str, port: int, timeout: float, kind: socket.SocketKind = socket.SOCK_STREAM
@@ -215,7 +225,7 @@ class Network:
         """
         self.contacted |= {(address, 80), (address, 443)}
         async with (
-            self._world.hosts.at(address).established.hold(connections),
+            self._host(address).established.hold(connections),
             self._egress.session(
                 pin=Pin(host, address),
                 connections=connections,

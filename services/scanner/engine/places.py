@@ -29,12 +29,12 @@ class Places:
 
 
 class Host:
-    """The places at one address, and the ports known to answer there."""
+    """The places at one address, and the ports that answered there or are being tried."""
 
     def __init__(self, established: int, unanswered: int) -> None:
         self.established = Places(established)
         self.unanswered = Places(unanswered)
-        self.answering: set[int] = set()
+        self.tried: set[int] = set()
 
 
 class Hosts:

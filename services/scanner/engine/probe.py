@@ -33,9 +33,7 @@ def probe(*, budget: float) -> Callable[[F], F]:
         if returns in _registry:
             raise ValueError(f"two probes return {returns.__name__}")
         needs = {
-            name: hints[name]
-            for name in inspect.signature(function).parameters
-            if hints[name] not in (Target, Network)
+            name: hints[name] for name in inspect.signature(function).parameters if hints[name] not in (Target, Network)
         }
         _registry[returns] = Probe(function.__name__, returns, MappingProxyType(needs), budget, function)
         return function

@@ -1,4 +1,4 @@
-"""What to do first, in plain sentences, by how much it would gain."""
+"""What to do first, in plain sentences: the gravest first, then by how much it would gain."""
 
 import re
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ def recommend(
     results: Results,
     weights: Mapping[Module, int],
 ) -> tuple[str, ...]:
-    """At most five, the most gainful first."""
+    """At most five."""
     now = score(results, weights).score
     fixes = []
     for module, ones in judged.items():
@@ -34,7 +34,7 @@ def recommend(
                 mended = CheckResult(one.row.severity, {"pass": 1})
                 after = score({**results, module: {**results[module], one.row.id: mended}}, weights).score
                 fixes.append(_Fix(one, after - now, Fraction(one.result.weight * weights[module], total or 1)))
-    fixes.sort(key=lambda fix: (-fix.gain, -WEIGHTS[fix.judged.row.severity], -fix.worth, fix.judged.row.id))
+    fixes.sort(key=lambda fix: (-WEIGHTS[fix.judged.row.severity], -fix.gain, -fix.worth, fix.judged.row.id))
     sentences = [_sentence(fix) for fix in fixes[:_AT_MOST]]
     withheld = sum(
         result.status == "not_tested" and result.weight > 0 for of in results.values() for result in of.values()

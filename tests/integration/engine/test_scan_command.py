@@ -66,7 +66,7 @@ def test_what_is_no_report_is_said_to_be_none(text: str, tmp_path: Path, capsys:
 async def test_csv_and_html(lab: Lab, tmp_path: Path) -> None:
     table, page = tmp_path / "report.csv", tmp_path / "report.html"
     assert await run(lab, "hardened.test", format="csv", output=table) == scan.FINE
-    assert "remediation" in next(csv.reader(table.open()))
+    assert "remediation" in next(csv.reader(table.read_text().splitlines()))
     assert await run(lab, "hardened.test", format="html", output=page) == scan.FINE
     assert "hardened.test" in page.read_text()
 
@@ -104,15 +104,11 @@ async def test_what_cannot_be_scanned(lab: Lab, capsys: pytest.CaptureFixture[st
         ({"environ": {"CL_SCAN_TIMEOUT": "soon"}}, "CL_SCAN_TIMEOUT"),
     ],
 )
-def test_usage_errors_say_what_to_do(
-    options: dict[str, Any], says: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_usage_errors_say_what_to_do(options: dict[str, Any], says: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert scan.run(**{"domain": "example.com", "environ": {}, **options}) == scan.USAGE
     assert says in capsys.readouterr().err
 
 
-async def test_an_output_that_cannot_be_written(
-    lab: Lab, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_an_output_that_cannot_be_written(lab: Lab, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert await run(lab, "hardened.test", format="json", output=tmp_path / "no" / "x.json") == scan.USAGE
     assert "cannot be written" in capsys.readouterr().err

@@ -10,13 +10,13 @@ import orjson
 import pytest
 
 from services.scanner.engine import observations
-from services.scanner.engine.facts import facts
 from services.scanner.engine.network import World
 from services.scanner.engine.recompute import differences
 from services.scanner.engine.report import assemble
 from services.scanner.engine.scan import Options, ScanFailed, Scanned, run
 from services.scanner.engine.target import parse
 from services.scanner.export import csv as export
+from services.scanner.summary import facts
 from shared.contracts.report import Module, ModuleState, Report
 from tests.support.lab import Lab, hardened
 from tests.support.lab.world import broken, dark

@@ -1,13 +1,19 @@
 """Each check of TLS fires for a server that differs in one setting, and the evidence holds what was served."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from services.scanner.engine.evidence.addresses import Addresses, Host
+from services.scanner.engine.network import Network, Stream, World
+from services.scanner.engine.probes.tls import tls
+from services.scanner.engine.target import parse
 from tests.integration.engine.harness import Scan, expect_only, scanned
-from tests.support.lab import Site, hardened
+from tests.support.lab import Lab, Site, hardened
 from tests.support.lab.ca import CertificateSpec
 from tests.support.lab.tls import MODERN, Scripted, TlsSpec
 
@@ -266,6 +272,39 @@ async def test_a_server_that_does_not_speak_tls_is_not_judged(spec: TlsSpec, rea
     verdict = scan.verdicts("ssl_tls10_enabled", "not_tested")[0]
     assert reason in verdict.reason
     assert verdict.fault == "target"
+
+
+class CountingNetwork(Network):
+    """Counts what an operator would see in the access log."""
+
+    count = 0
+
+    @asynccontextmanager
+    async def connect(self, address: str, port: int, *, timeout: float = 3.0) -> AsyncIterator[Stream]:
+        self.count += 1
+        async with super().connect(address, port, timeout=timeout) as stream:
+            yield stream
+
+
+@pytest.mark.parametrize(
+    ("spec", "connections"),
+    [
+        (TlsSpec(), 10),
+        (TlsSpec(versions=("TLSv1.3",)), 12),
+        (TlsSpec(versions=("TLSv1.2",), ciphers="AES128-SHA256", certificate=RSA), 12),
+    ],
+)
+async def test_an_endpoint_sees_twelve_connections_at_most(spec: TlsSpec, connections: int) -> None:
+    async with Lab() as lab:
+        await lab.serve(site(spec))
+        network = CountingNetwork(World.from_settings(lab.engine_settings(), "test"))
+        host = Host("hardened.test", (lab.place("hardened.test").web,))
+        try:
+            await tls(parse("hardened.test"), network, Addresses(host, Host("www.hardened.test", ()), (), ()))
+        finally:
+            await network.close()
+
+    assert network.count == connections
 
 
 async def test_a_site_without_tls_has_nothing_to_judge() -> None:

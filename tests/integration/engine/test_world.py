@@ -43,7 +43,7 @@ async def test_the_neglected_site_has_findings_in_every_module() -> None:
 async def test_a_scan_of_the_broken_site_ends_within_its_budget() -> None:
     started = time.monotonic()
     report = (await scanned("broken.test", broken("broken.test"), timeout=6.0)).report
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 12
     assert report.grade == "F"
     assert report.coverage < 1
 

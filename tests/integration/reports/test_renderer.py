@@ -153,6 +153,7 @@ async def test_a_used_up_browser_is_replaced(chromium: Path) -> None:
     await all_gone()
 
 
+@pytest.mark.slow
 async def test_a_browser_that_hangs_is_given_up_in_time(chromium: Path) -> None:
     renderer = Renderer(chromium, time_limit=6.0)
     await renderer.pdf(SMALL)

@@ -20,11 +20,14 @@ from tests.support.app import Answer, Client, principal
 from tests.support.reports import make_report
 
 OWNER = principal(7)
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 
-def job(name: str) -> str:
-    return "job_" + name.ljust(26, "a")
+def report_of(name: str, findings: int = 5, **changes: Any) -> Report:
+    """The report of a job and a domain of that name."""
+    return make_report(findings, **({"job_id": f"job_{name}", "domain": f"{name}.example.com"} | changes))
 
 
 async def print_report(
@@ -46,23 +49,25 @@ async def issue(client: Client, report: Report, query: str = "") -> tuple[str, b
     return answer.headers["X-Report-Id"], answer.body
 
 
-async def test_a_report_is_issued_once(reports: Client, chromium: Path, database_url: str) -> None:
-    report = make_report(5, job_id=job("once"))
+async def test_a_report_is_issued_once(reports: Client, chromium: Path) -> None:
+    report = report_of("once")
     answers = await asyncio.gather(*(print_report(reports, report) for _ in range(5)))
     assert {answer.status for answer in answers} == {200}
     assert len({answer.body for answer in answers}) == 1
     first = answers[0]
     assert first.headers["Content-Type"] == "application/pdf"
-    assert first.headers["Content-Disposition"] == 'attachment; filename="example.com-2026-11-24.pdf"'
+    assert first.headers["Content-Disposition"] == 'attachment; filename="once.example.com-2026-11-24.pdf"'
     assert re.fullmatch(r"cl_rpt_[a-z2-7]{26}", first.headers["X-Report-Id"])
     assert len(first.body) < 400_000
 
-    again = make_report(9, job_id=job("once"))  # whatever the body says now, these bytes were issued
+    again = report_of("once", 9)  # whatever the body says now, these bytes were issued
     assert await issue(reports, again) == (first.headers["X-Report-Id"], first.body)
     assert (await issue(reports, report, "?paper=letter"))[0] != first.headers["X-Report-Id"]
-    conn = await asyncpg.connect(database_url)
-    names = await conn.fetch("select envelope->>'name' as name from reports.outbox")
-    assert [row["name"] for row in names] == ["report.issued.v1"] * 2
+    conn = await asyncpg.connect(reports.process.settings.database_url)
+    told = await conn.fetch(
+        "select envelope->>'name' as name from reports.outbox where envelope->'data'->>'job_id' = $1", report.job_id
+    )
+    assert [row["name"] for row in told] == ["report.issued.v1"] * 2  # one a paper
     await conn.close()
 
 
@@ -102,7 +107,7 @@ async def test_the_html_is_for_reading(reports: Client) -> None:
 
 
 async def test_verification_by_id(reports: Client, chromium: Path) -> None:
-    report = make_report(5, job_id=job("verify"))
+    report = report_of("verify")
     report_id, pdf = await issue(reports, report)
     answer = await reports.get(f"/v1/verify/{report_id}")
     body = answer.json()
@@ -140,7 +145,7 @@ async def test_an_unknown_id_is_not_valid(reports: Client, unknown: str) -> None
 
 
 async def test_a_browser_gets_a_page(reports: Client, chromium: Path) -> None:
-    report_id, pdf = await issue(reports, make_report(5, job_id=job("page")))
+    report_id, pdf = await issue(reports, report_of("page"))
     page = await reports.get(f"/v1/verify/{report_id}", headers=BROWSER)
     assert page.status == 200
     assert page.headers["Content-Type"] == "text/html; charset=utf-8"
@@ -163,7 +168,7 @@ def form(pdf: bytes) -> aiohttp.FormData:
 
 
 async def test_verification_by_file(reports: Client, chromium: Path) -> None:
-    report_id, pdf = await issue(reports, make_report(5, job_id=job("file")))
+    report_id, pdf = await issue(reports, report_of("file"))
     by_id = (await reports.get(f"/v1/verify/{report_id}")).json()
     assert (await reports.post("/v1/verify", data=pdf)).json() == by_id
     assert (await reports.post("/v1/verify", data=form(pdf))).json() == by_id
@@ -191,11 +196,12 @@ async def test_bad_uploads_are_refused(reports: Client) -> None:
 
 
 async def test_a_later_scan_supersedes(reports: Client, chromium: Path) -> None:
-    old = make_report(5, job_id=job("old"))
-    new = make_report(4, job_id=job("new"), scanned_at=old.scanned_at + timedelta(days=1))
+    old = report_of("old")
+    later = old.scanned_at + timedelta(days=1)
+    new = report_of("new", 4, domain=old.domain, scanned_at=later)
     new_id, _ = await issue(reports, new)
     old_id, _ = await issue(reports, old)
-    other_id, _ = await issue(reports, make_report(5, job_id=job("other"), domain="example.net"))
+    other_id, _ = await issue(reports, report_of("other"))
     found = {name: (await reports.get(f"/v1/verify/{name}")).json() for name in (new_id, old_id, other_id)}
     assert (found[old_id]["valid"], found[old_id]["status"], found[old_id]["reason"]) == (
         True,
@@ -206,7 +212,7 @@ async def test_a_later_scan_supersedes(reports: Client, chromium: Path) -> None:
 
 
 async def test_the_certificate_alone_verifies_the_file(reports: Client, chromium: Path, tmp_path: Path) -> None:
-    _, pdf = await issue(reports, make_report(20, job_id=job("offline")))
+    _, pdf = await issue(reports, report_of("offline", 20))
     answer = await reports.get("/.well-known/compliancelayer-ca.pem")
     assert answer.headers["Content-Type"] == "application/x-pem-file"
     (tmp_path / "compliancelayer-ca.pem").write_bytes(answer.body)
@@ -217,7 +223,7 @@ async def test_the_certificate_alone_verifies_the_file(reports: Client, chromium
 
 
 async def test_a_file_that_was_changed_on_disk_is_not_handed_out(reports: Client, chromium: Path) -> None:
-    report = make_report(1, job_id=job("disk"))
+    report = report_of("disk", 1)
     report_id, _ = await issue(reports, report)
     stored = reports.process.settings.data_dir / "reports" / f"{report_id}.pdf"
     stored.write_bytes(b"%PDF-1.7 something else")

@@ -121,8 +121,10 @@ async def test_a_queue_that_is_deleted_is_made_and_consumed_again(
     async with await aio_pika.connect(broker.url) as connection:
         channel = await connection.channel()
         await channel.queue_delete(TOPOLOGY.queue("billing", AccountDeleted.NAME))
-        await world.publish(deleted(1))
-        await effects_are(world, 1)
+    await degraded(world)
+    await connected(world)
+    await world.publish(deleted(1))
+    await effects_are(world, 1)
 
 
 async def test_a_message_that_is_no_event_is_a_dead_letter(world: World, broker: services.PrivateRabbitMQ) -> None:

@@ -54,7 +54,14 @@ async def test_foreign_absent_and_impossible_ids_answer_byte_for_byte_alike(clie
     note = (await client.as_principal(ME).post("/v1/notes", json=NOTE)).json()
     somebody_else = client.as_principal(principal(8))
     fixed = {"headers": {"X-Request-ID": "same"}}
-    paths = (f"/v1/notes/{note['id']}", "/v1/notes/12345", "/v1/notes/abc", "/v1/notes/-1", "/v1/notes/0", "/v1/notes/9" + "9" * 99)
+    paths = (
+        f"/v1/notes/{note['id']}",
+        "/v1/notes/12345",
+        "/v1/notes/abc",
+        "/v1/notes/-1",
+        "/v1/notes/0",
+        "/v1/notes/9" + "9" * 99,
+    )
     answers = [await somebody_else.get(path, **fixed) for path in paths]
     assert {answer.status for answer in answers} == {404}
     assert len({answer.body for answer in answers}) == 1
@@ -233,3 +240,30 @@ async def behind_door(database_url: str) -> AsyncIterator[tuple[Door, str]]:
     async with Door(partial(asyncio.open_unix_connection, f"{folder}/{SOCKET}")) as door:
         credentials = parts.netloc.rpartition("@")[0]
         yield door, urlunsplit(parts._replace(netloc=f"{credentials}@127.0.0.1:{door.port}", query=""))
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"\x16\x03\x01 no HTTP\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET /" + b"x" * 20_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"x" * 20_000 + b"\r\n\r\n",
+        b"POST /v1/notes HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+    ],
+)
+async def test_what_is_no_http_is_answered_in_the_error_form(client: Client, request_bytes: bytes) -> None:
+    reader, writer = await asyncio.open_unix_connection(client.process.urls["toy"].removeprefix("unix://"))
+    writer.write(request_bytes)
+    async with asyncio.timeout(10):
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    writer.close()
+    await writer.wait_closed()
+    assert head.startswith(b"HTTP/1.") and b" 400 " in head.splitlines()[0]
+    refusal = Problem.model_validate_json(body)
+    assert refusal.error == "invalid_request"
+    assert f"X-Request-ID: {refusal.request_id}".encode() in head
+
+
+async def test_an_id_of_any_length_is_unknown(client: Client) -> None:
+    problem(await client.as_principal(ME).get("/v1/notes/" + "x" * 10_000), "not_found")

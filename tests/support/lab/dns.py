@@ -3,6 +3,7 @@
 import asyncio
 import struct
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Literal, Self, cast
 
@@ -246,8 +247,9 @@ class _Datagrams(asyncio.DatagramProtocol):
         self._transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, address: tuple[str, int]) -> None:
-        for message in self._responder(dns.message.from_wire(data), False):
-            self._transport.sendto(message, address)
+        with suppress(dns.exception.DNSException):  # no question: no answer
+            for message in self._responder(dns.message.from_wire(data), False):
+                self._transport.sendto(message, address)
 
 
 class DnsServer:
@@ -259,11 +261,12 @@ class DnsServer:
     @classmethod
     async def start(cls, responder: Responder, address: str, port: int) -> Self:
         async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            while length := await reader.read(2):
-                query = dns.message.from_wire(await reader.readexactly(int.from_bytes(length)))
-                for message in responder(query, True):
-                    writer.write(struct.pack("!H", len(message)) + message)
-                await writer.drain()
+            with suppress(dns.exception.DNSException):
+                while length := await reader.read(2):
+                    query = dns.message.from_wire(await reader.readexactly(int.from_bytes(length)))
+                    for message in responder(query, True):
+                        writer.write(struct.pack("!H", len(message)) + message)
+                    await writer.drain()
 
         loop = asyncio.get_running_loop()
         transport, datagrams = await loop.create_datagram_endpoint(

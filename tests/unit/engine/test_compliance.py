@@ -86,7 +86,7 @@ def test_the_asv_control_is_a_preview_alone() -> None:
     control = Control(id="11.3.2", title="ASV", evidence="indicator", scan_can_show=frozenset({"readiness"}))
     refs = [ControlRef(framework="pci_dss", id="11.3.2", strength="indicator", why="likely failure")]
     checks = [
-        judged(row("by_score", controls=refs, pci_asv="cvss"), verdict("fail", "a.test:25"), verdict("fail", "b.test:25")),
+        judged(row("by_score", controls=refs, pci_asv="cvss"), *(verdict("fail", f"{host}.test:25") for host in "ab")),
         judged(row("automatic", controls=refs, pci_asv="automatic_failure"), verdict("fail")),
         judged(row("noted", controls=refs, pci_asv="special_note"), verdict("fail")),
         judged(row("fine", controls=refs, pci_asv="cvss"), verdict("pass")),

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 import pytest
 from lxml import html as lxml_html
 
-from services.reports.document import PAPERS, Documents, Paper, css_string
+from services.reports.document import PAPERS, Documents, Paper, css_string, prose
 from services.reports.view import EVIDENCE_CHARACTERS, Issuance, build_view
 from shared.contracts.report import Module, Report
-from tests.support.reports import make_report
+from tests.support.reports import DISCLAIMER, make_report
 
 ISSUANCE = Issuance(
     report_id="cl_rpt_" + "b" * 26,
@@ -80,18 +80,22 @@ def test_every_finding_has_its_evidence_and_fix(documents: Documents, findings: 
     report = make_report(findings)
     document = documents.report(report)
     text = text_of(document)
-    assert len(lxml_html.fromstring(document).find_class("finding")) == findings
+    assert len(lxml_html.fromstring(document).find_class("observed")) == findings
     for issue in report.issues:
         assert issue.remediation in text
         assert " ".join(issue.reproduce.split()) in text
         assert issue.references[0] in text
 
 
-def test_findings_are_most_severe_first_within_a_module() -> None:
-    module = build_view(make_report(40)).modules[0]
-    ranks = [("critical", "high", "medium", "low", "info").index(found.issue.severity) for found in module.findings]
-    assert ranks == sorted(ranks)
-    assert len(module.findings) == module.counts["high"]
+def test_findings_are_most_severe_first_and_one_for_all_their_assets() -> None:
+    report = make_report(9 * 14)  # every check of the sample fails on 14 assets
+    module = build_view(report).modules[0]
+    issues = report.modules[Module.SSL_TLS].issues
+    other = issues[0].model_copy(update={"id": "weak_key", "severity": "critical"})
+    mixed = report.modules[Module.SSL_TLS].model_copy(update={"issues": (*issues, other)})
+    changed = report.model_copy(update={"modules": {**report.modules, Module.SSL_TLS: mixed}})
+    assert [(found.number, len(found.observations), found.left_out) for found in module.findings] == [("1.1", 12, 2)]
+    assert [found.issue.id for found in build_view(changed).modules[0].findings] == ["weak_key", issues[0].id]
 
 
 def test_all_six_frameworks_with_totals_and_never_compliant(documents: Documents) -> None:
@@ -105,8 +109,9 @@ def test_all_six_frameworks_with_totals_and_never_compliant(documents: Documents
         assert state in text
     assert "2 items would fail" in text
     assert not re.search(r"\bcompliant\b", text, re.IGNORECASE)
-    for result in report.compliance.values():
-        assert result.disclaimer in text
+    assert text.count(DISCLAIMER) == 1
+    for name in report.compliance:
+        assert text.count(f"Of {name} alone: whoever assesses you decides.") == 1
 
 
 def test_checks_that_were_not_run_are_listed_with_whose_doing_it_was(documents: Documents) -> None:
@@ -140,6 +145,19 @@ def test_hostile_strings_stay_text(documents: Documents) -> None:
     assert HOSTILE in "".join(tree.itertext())
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Send `a: b`.", 'Send <span class="code">a: b</span>.'),
+        ("`<b>` & c", '<span class="code">&lt;b&gt;</span> &amp; c'),
+        ("one ` only <b>", "one ` only &lt;b&gt;"),
+        ("", ""),
+    ],
+)
+def test_prose_marks_code_and_escapes_all(text: str, expected: str) -> None:
+    assert prose(text) == expected
+
+
 def test_a_domain_cannot_leave_the_footers_string(documents: Documents) -> None:
     document = documents.report(make_report(1, domain='x"} body { background: url(//198.51.100.1/) }</style>'))
     style = document.split("<style>")[1].split("</style>")[0]
@@ -162,9 +180,9 @@ def test_long_evidence_is_cut_and_says_so() -> None:
     long = report.issues[0].model_copy(update={"evidence": {"body": "x" * 5000}})
     module = report.modules[long.module].model_copy(update={"issues": (long,)})
     changed = report.model_copy(update={"issues": (long,), "modules": {**report.modules, long.module: module}})
-    finding = next(found for shown in build_view(changed).modules for found in shown.findings)
-    assert len(finding.evidence[0][1]) == EVIDENCE_CHARACTERS + 2
-    assert finding.evidence_cut
+    observed = next(found for shown in build_view(changed).modules for found in shown.findings).observations[0]
+    assert len(observed.evidence[0][1]) == EVIDENCE_CHARACTERS + 2
+    assert observed.evidence_cut
 
 
 @pytest.mark.parametrize("paper", PAPERS)

@@ -48,7 +48,13 @@ def test_nothing_else_is_believed(keys: Keys, tmp_path: Path) -> None:
     token = sign_assertion(keys, audience="scanner", principal=None, client=None, now=NOW)
     header, payload, signature = token.split(".")
     foreign = Keys(tmp_path / "other", may_make=True, clock=CLOCK)
-    claims = {"iss": "gateway", "aud": "scanner", "iat": 1, "exp": 9_000_000_000, "caller": {"principal": None, "client": None}}
+    claims = {
+        "iss": "gateway",
+        "aud": "scanner",
+        "iat": 1,
+        "exp": 9_000_000_000,
+        "caller": {"principal": None, "client": None},
+    }
     kid = keys.assertion.key_id
     for forged in (
         "",
@@ -69,6 +75,11 @@ def test_a_document_is_the_scanners_to_the_last_byte(keys: Keys, tmp_path: Path)
     signature = sign_document(keys, b"report")
     verify_document(keys, b"report", signature)
     foreign = sign_document(Keys(tmp_path / "other", may_make=True, clock=CLOCK), b"report")
-    for body, claimed in ((b"Report", signature), (b"report", foreign), (b"report", None), (b"report", f"{signature[:60]}")):
+    for body, claimed in (
+        (b"Report", signature),
+        (b"report", foreign),
+        (b"report", None),
+        (b"report", f"{signature[:60]}"),
+    ):
         with pytest.raises(Untrusted):
             verify_document(keys, body, claimed)

@@ -139,7 +139,12 @@ async def test_a_session_reaches_only_what_was_vetted() -> None:
     async with web_server() as port, egress.session() as session:
         async with session.get(f"http://hook.test:{port}/") as response:
             assert await response.text() == f"hook.test:{port}"
-        for url in ("http://inner.test/", "http://10.0.0.1/", "http://[::ffff:127.0.0.1]/", "http://metadata.internal/"):
+        for url in (
+            "http://inner.test/",
+            "http://10.0.0.1/",
+            "http://[::ffff:127.0.0.1]/",
+            "http://metadata.internal/",
+        ):
             with pytest.raises(Refused):
                 await session.get(url)
 
@@ -162,9 +167,12 @@ async def test_a_pinned_session_has_no_way_to_another_host() -> None:
 
 async def test_environment_proxies_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
-    async with web_server() as port, resolving(hook_test=["127.0.0.1"]).session() as session:
-        async with session.get(f"http://hook.test:{port}/") as response:
-            assert response.status == 200
+    async with (
+        web_server() as port,
+        resolving(hook_test=["127.0.0.1"]).session() as session,
+        session.get(f"http://hook.test:{port}/") as response,
+    ):
+        assert response.status == 200
 
 
 async def test_without_servers_the_machine_resolves() -> None:

@@ -36,7 +36,7 @@ def test_only_what_is_used_is_read(tmp_path: Path) -> None:
 
 def test_production_makes_none(tmp_path: Path) -> None:
     for use in (lambda k: k.jwt.private, lambda k: k.assertion.find("x"), lambda k: k.seal, lambda k: k.api_key_pepper):
-        with pytest.raises(SettingError, match="CL_KEYS_DIR: .* is missing, and production makes no keys"):
+        with pytest.raises(SettingError, match=r"CL_KEYS_DIR: .* is missing, and production makes no keys"):
             use(keys(tmp_path, may_make=False))
     assert list(tmp_path.iterdir()) == []
 

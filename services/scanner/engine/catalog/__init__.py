@@ -84,18 +84,19 @@ class Catalog:
 def load() -> Catalog:
     """The catalog shipped with the engine. ValueError names what is wrong in it."""
     root = files(__name__)
-    texts = {f"{path.name}": path.read_bytes() for path in _tables(root)}
-    modules = TypeAdapter(dict[Module, ModuleRow]).validate_python(_parse(texts["modules.toml"]))
+    texts = {path.name: path.read_text("utf-8") for path in _tables(root)}
+    modules = TypeAdapter(dict[Module, ModuleRow]).validate_python(tomllib.loads(texts["modules.toml"]))
     frameworks = {
-        framework: Framework.model_validate(_parse(texts[f"{framework}.toml"])) for framework in get_args(FrameworkId)
+        framework: Framework.model_validate(tomllib.loads(texts[f"{framework}.toml"]))
+        for framework in get_args(FrameworkId)
     }
     checks: dict[str, CheckRow] = {}
     for module in (*Module, _META):
-        rows = _parse(texts.get(f"{module}.toml", b""))
-        for check_id, row in rows.items():
+        for check_id, row in tomllib.loads(texts[f"{module}.toml"]).items():
             if check_id in checks:
                 raise ValueError(f"check {check_id} stands in two tables")
-            checks[check_id] = CheckRow.model_validate({"id": check_id, "module": _module(module), **_mapping(row)})
+            owner = None if module == _META else module
+            checks[check_id] = CheckRow.model_validate({"id": check_id, "module": owner, **row})
     catalog = Catalog(_version(texts), checks, modules, frameworks)
     _cross_check(catalog)
     return catalog
@@ -109,25 +110,11 @@ def _tables(folder: Traversable) -> Iterator[Traversable]:
             yield path
 
 
-def _parse(text: bytes) -> dict[str, object]:
-    return tomllib.loads(text.decode())
-
-
-def _mapping(row: object) -> dict[str, object]:
-    if not isinstance(row, dict):
-        raise ValueError("a check's row is no table")
-    return row
-
-
-def _module(name: str) -> Module | None:
-    return None if name == _META else Module(name)
-
-
-def _version(texts: Mapping[str, bytes]) -> str:
+def _version(texts: Mapping[str, str]) -> str:
     """Changes with any row, so that two reports can be told to stand on the same one."""
     digest = hashlib.sha256()
     for name in sorted(texts):
-        digest.update(name.encode() + b"\0" + texts[name] + b"\0")
+        digest.update(f"{name}\0{texts[name]}\0".encode())
     return f"2026.11+{digest.hexdigest()[:12]}"
 
 

@@ -15,6 +15,7 @@ _WHITESPACE = " \t\r\n"
 _HOST = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})+", re.IGNORECASE)
 _VALUES = {"adkim": ("r", "s"), "aspf": ("r", "s"), "psd": ("y", "n", "u"), "t": ("y", "n")}
 Find = Callable[[str, MailType], tuple[str, ...] | Unseen | None]  # None: not asked
+MAX_PROBLEMS = 20
 MAX_WALK = 8  # queries, RFC 9989 section 4.10
 
 
@@ -38,7 +39,7 @@ class Policy:
 
     @property
     def subdomains(self) -> Disposition | None:
-        return self.sp or self.domain
+        return self.sp if self.p and self.sp else self.domain
 
 
 def is_record(text: str) -> bool:
@@ -68,7 +69,7 @@ def parse(text: str) -> Policy:
         psd="y" if tags.get("psd", "").lower() == "y" else "n" if tags.get("psd", "").lower() == "n" else "u",
         testing=tags.get("t", "").lower() == "y",
         pct=_percentage(tags, problems),
-        problems=tuple(problems),
+        problems=tuple(problems[:MAX_PROBLEMS]),
     )
 
 

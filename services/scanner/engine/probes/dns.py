@@ -20,6 +20,7 @@ from services.scanner.engine.target import Target
 MAX_SERVERS = 8
 ADDRESSES_EACH = 2
 TRANSFER_LIMIT = 100  # records read
+MAX_LINE = 512
 TRANSFER_KEPT = 20  # records kept as evidence
 FOREIGN = ("example.com", "example.net")  # exist for good (RFC 2606), and no target is both
 
@@ -135,7 +136,7 @@ async def _ask_transfer(network: Network, address: str, zone: str) -> Transfer |
     lines: list[str] = []
     try:
         async for line in network.transfer(address, zone, limit=TRANSFER_LIMIT):
-            lines.append(line)
+            lines.append(line[:MAX_LINE])
     except TimeoutError:
         if not lines:
             return Unseen(f"{address} left an AXFR unanswered", "target")

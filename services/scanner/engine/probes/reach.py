@@ -43,7 +43,7 @@ def _addresses(host: Host) -> tuple[str, ...]:
 
 async def _answers(network: Network, address: str, port: int) -> str | None:
     try:
-        async with network.connect(address, port, timeout=_TIMEOUT):
-            return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+        await network.touch(address, port, timeout=_TIMEOUT)
     except (OSError, Refused):
         return None
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

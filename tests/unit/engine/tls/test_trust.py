@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from services.scanner.engine.probes.tls import certificate, trust
 from tests.support.lab.ca import CertificateAuthority, CertificateSpec
@@ -46,6 +48,25 @@ def test_without_the_operators_root_the_lab_is_untrusted(tmp_path: Path) -> None
     assert "operator" not in judged.store
 
 
-def test_what_is_no_certificate_is_a_value_error() -> None:
-    with pytest.raises(ValueError, match="parsing"):
-        certificate.decode(b"\x30\x03\x02\x01\x01")
+@pytest.fixture(scope="module")
+def issued(tmp_path_factory: pytest.TempPathFactory) -> tuple[trust.TrustStore, tuple[bytes, ...]]:
+    authority = CertificateAuthority(tmp_path_factory.mktemp("ca"))
+    return trust.load(authority.file), authority.issue(("example.test",), HARDENED).chain
+
+
+@given(at=st.integers(0, 400), value=st.integers(0, 255))
+def test_a_broken_certificate_is_malformed_or_untrusted(
+    issued: tuple[trust.TrustStore, tuple[bytes, ...]], at: int, value: int
+) -> None:
+    store, (leaf, intermediate) = issued
+    at %= len(leaf)
+    assume(leaf[at] != value)
+    broken = leaf[:at] + bytes([value]) + leaf[at + 1 :]
+
+    try:
+        chain = [certificate.decode(broken), certificate.decode(intermediate)]
+        certificate.describe(chain[0])
+        judged = trust.judge(chain, store, datetime.now(UTC))
+    except certificate.MALFORMED:
+        return
+    assert judged.status != "trusted"

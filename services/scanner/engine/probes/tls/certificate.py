@@ -4,6 +4,7 @@ import warnings
 from contextlib import AbstractContextManager
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
 from cryptography.utils import CryptographyDeprecationWarning
@@ -16,19 +17,30 @@ _SIGNATURES = {
 }
 
 
+# All that the library raises over a certificate it cannot make sense of.
+MALFORMED = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
+
+
 def oddities_ignored() -> AbstractContextManager[object]:
     """Certificates of others break the rules (a public root has serial 0); the library warns of each."""
     return warnings.catch_warnings(action="ignore", category=CryptographyDeprecationWarning)
 
 
 def decode(der: bytes) -> x509.Certificate:
-    """ValueError where it is no certificate."""
+    """One of MALFORMED where it is no certificate."""
     with oddities_ignored():
         return x509.load_der_x509_certificate(der)
 
 
 def describe(certificate: x509.Certificate) -> Certificate:
-    """The evidence of one certificate. ValueError where its fields cannot be decoded."""
+    """The evidence of one certificate. One of MALFORMED where its fields cannot be decoded."""
     key_type, key_bits = _key(certificate)
     dns_names, ip_addresses = _names(certificate)
     return Certificate(
@@ -50,7 +62,11 @@ def describe(certificate: x509.Certificate) -> Certificate:
 
 
 def _key(certificate: x509.Certificate) -> tuple[str, int]:
-    match certificate.public_key():
+    try:
+        public_key = certificate.public_key()
+    except UnsupportedAlgorithm:
+        return "other", 0
+    match public_key:
         case rsa.RSAPublicKey() as key:
             return "RSA", key.key_size
         case ec.EllipticCurvePublicKey() as key:

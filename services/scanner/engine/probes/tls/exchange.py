@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 from services.scanner.engine.evidence.base import Fault, Unseen
 from services.scanner.engine.evidence.tls import Declined, DhGroup
-from services.scanner.engine.network import Network, Stream
+from services.scanner.engine.network import NO_ROUTE, Network, Stream
 from services.scanner.engine.probes.tls import parse, suites
 from shared.egress import Refused
 
 ANSWER_TIMEOUT = 4.0  # seconds from the hello to the end of the flight
 _MAX_FLIGHT = 256 * 1024
-# No way out of here, whatever the target does: no route, no such address family, no descriptor left.
-OURS = (errno.ENETUNREACH, errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EMFILE, errno.ENFILE)
+# No way out of here, whatever the target does: no route, or no descriptor left.
+OURS = NO_ROUTE | {errno.EMFILE, errno.ENFILE}
 
 
 @dataclass(slots=True)

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from cryptography.exceptions import UnsupportedAlgorithm
-
 from services.scanner.engine.evidence.addresses import Addresses
 from services.scanner.engine.evidence.base import Unseen
 from services.scanner.engine.evidence.tls import (
@@ -171,7 +169,7 @@ class _Dialogue:
         try:
             parsed = [certificate.decode(der) for der in chain]
             return tuple(certificate.describe(each) for each in parsed), trust.judge(parsed, self.roots, now)
-        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        except certificate.MALFORMED as error:
             malformed = Unseen(f"a certificate cannot be decoded: {error}", "target")
             return malformed, malformed
 

@@ -33,7 +33,10 @@ def load(extra: Path | None) -> TrustStore:
 
 
 def judge(chain: Sequence[x509.Certificate], store: TrustStore, now: datetime) -> Trust:
-    """The trust of `chain[0]`; its dates and its match with the host name are left to checks of their own."""
+    """The trust of `chain[0]`; its dates and its match with the host name are left to checks of their own.
+
+    One of `certificate.MALFORMED` where a certificate cannot be read.
+    """
     leaf, sent = chain[0], chain[1:]
     refusal = _refusal(leaf, sent, store, now)
     if refusal is None:
@@ -64,8 +67,6 @@ def _refusal(
         policy.build_server_verifier(subject).verify(leaf, list(sent))
     except verification.VerificationError as error:
         return str(error).partition(" (encountered")[0]
-    except (ValueError, UnsupportedAlgorithm) as error:
-        return f"the certificate cannot be read: {error}"
     return None
 
 
@@ -110,7 +111,7 @@ def _issuer_address(certificate: x509.Certificate) -> str | None:
     """Where the issuer's certificate is published (RFC 5280 section 4.2.2.1), as publicly trusted ones must say."""
     try:
         access = certificate.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
-    except (x509.ExtensionNotFound, ValueError):
+    except x509.ExtensionNotFound:
         return None
     for description in access:
         location = description.access_location
