@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+import structlog
 
 from shared.database import Database
 from shared.migrations import migrate, service_url
@@ -30,6 +31,8 @@ def pytest_configure_node(node: Any) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     _settings.update(getattr(config, "workerinput", {}).get("settings", {}))
+    plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[structlog.contextvars.merge_contextvars, structlog.processors.add_log_level, plain])
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

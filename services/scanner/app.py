@@ -1,5 +1,6 @@
 """The scanner service, wired: its API, its workers, or both."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -7,7 +8,7 @@ from aiohttp import web
 
 from services.scanner import repository, routes
 from services.scanner.engine.network import World
-from services.scanner.engine.scan import Options, Progress, run
+from services.scanner.engine.scan import Options, Progress, prepare, run
 from services.scanner.engine.settings import EngineSettings
 from services.scanner.engine.target import parse
 from services.scanner.engine.version import engine_version
@@ -43,31 +44,25 @@ def create_app(ctx: Context[ScannerSettings]) -> web.Application:
         subscribe_api(ctx.bus, jobs)
         ctx.worker("retention", retention(jobs))
 
+    async def prepared(_app: web.Application) -> AsyncIterator[None]:
+        await asyncio.to_thread(prepare)
+        yield
+
     async def listening(_app: web.Application) -> AsyncIterator[None]:
         stop = await ctx.database.listen(repository.CHANGED, watch.changed)
         yield
         stop()
 
     app = web_app(ctx, *topics)
+    if settings.scanner_role != "api":
+        app.cleanup_ctx.append(prepared)
     if topics:
         app.cleanup_ctx.append(listening)
     return app
 
 
 def _engine(settings: ScannerSettings) -> RunScan:
-    world = World.from_settings(
-        EngineSettings(
-            dns_servers=settings.dns_servers,
-            trust_ca_file=settings.trust_ca_file,
-            egress_allow=settings.egress_allow,
-            egress_deny=settings.egress_deny,
-            scan_port_map=settings.scan_port_map,
-            host_connections=settings.host_connections,
-            host_connects=settings.host_connects,
-            scan_contact_url=settings.scan_contact_url,
-        ),
-        engine_version(),
-    )
+    world = World.from_settings(EngineSettings.of(settings), engine_version())
 
     async def run_scan(scan: Scan, progress: Progress) -> tuple[Report, Findings]:
         options = Options(scan.modules, settings.scan_timeout)

@@ -80,7 +80,9 @@ def facts(observations: Observations) -> ScanFacts:
         mx=_names(addresses.mx) if addresses else (),
         mx_tested=addresses is not None and not isinstance(addresses.mx, Unseen),
         open_ports=_open_ports(ports) if ports else (),
-        open_ports_tested=ports is not None and not isinstance(ports.addresses, Unseen),
+        open_ports_tested=ports is not None
+        and not isinstance(ports.addresses, Unseen)
+        and all(one.unseen is None for one in ports.addresses),
     )
 
 

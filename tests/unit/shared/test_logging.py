@@ -13,11 +13,11 @@ from shared import logging
 
 @pytest.fixture
 def lines() -> Iterator[io.StringIO]:
-    handlers, level = standard.getLogger().handlers[:], standard.getLogger().level
+    handlers, level, before = standard.getLogger().handlers[:], standard.getLogger().level, structlog.get_config()
     stream = io.StringIO()
     logging.configure(level="info", json=True, stream=stream)
     yield stream
-    structlog.reset_defaults()
+    structlog.configure(**before)
     structlog.contextvars.clear_contextvars()
     standard.getLogger().handlers[:] = handlers
     standard.getLogger().setLevel(level)
