@@ -5,9 +5,8 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Protocol, TypeVar
 from urllib.parse import urlsplit
 
-from shared.bus import outbox
+from shared.bus import local, outbox
 from shared.bus.envelope import PermanentError
-from shared.bus.local import Local
 from shared.bus.service_bus import Carrier, CarrierUnavailable, DeadLetter, Handler, ServiceBus
 from shared.clock import Clock, Ids
 from shared.contracts.events import Event
@@ -101,7 +100,7 @@ def connect(
 ) -> MessageBus:
     """The bus at `local:` or `amqp://...`; nothing is opened before `start`. ValueError: another scheme."""
     if url == LOCAL:
-        return MessageBus(Local(clock, retry_delays), clock, ids, metrics)
+        return MessageBus(local.Local(clock, retry_delays), clock, ids, metrics)
     from shared.bus.rabbitmq import RabbitMQ  # the embedded fleet never loads it
 
     return MessageBus(RabbitMQ(_amqp(url), clock, retry_delays), clock, ids, metrics)
@@ -110,8 +109,6 @@ def connect(
 async def dead_letters(url: str, database: Database | None, *, limit: int = 1000) -> list[DeadLetter]:
     """The oldest messages that were given up. `database`: needed for `local:` alone."""
     if url == LOCAL:
-        from shared.bus import local
-
         return await local.dead_letters(_required(database), limit)
     from shared.bus import rabbitmq
 
@@ -121,8 +118,6 @@ async def dead_letters(url: str, database: Database | None, *, limit: int = 1000
 async def replay(url: str, database: Database | None, ids: Collection[str] | None, *, clock: Clock) -> int:
     """Deliver dead letters again, those with `ids` or all; how many."""
     if url == LOCAL:
-        from shared.bus import local
-
         return await local.replay(_required(database), ids, clock.now())
     from shared.bus import rabbitmq
 

@@ -19,11 +19,12 @@ def channel(schema: str) -> str:
 
 async def put(conn: Connection, envelope: Envelope, schema: str) -> None:
     await conn.execute(
-        "insert into outbox (envelope, created_at) values ($1, $2)",
+        """with put as (insert into outbox (envelope, created_at) values ($1, $2))
+           select pg_notify($3, '')""",
         envelope.model_dump(mode="json"),
         envelope.occurred_at,
+        channel(schema),
     )
-    await conn.execute("select pg_notify($1, '')", channel(schema))
 
 
 async def waiting(conn: Connection) -> list[tuple[int, Envelope]]:
@@ -58,16 +59,13 @@ async def is_new(conn: Connection, consumer: str, envelope: Envelope, now: datet
 
 
 async def purge(database: Database, now: datetime) -> None:
-    """One retention pass: delete what is older than it is kept, at most 10,000 rows a table."""
-    async with database.transaction() as conn:
-        await conn.execute(
-            "delete from outbox where id in (select id from outbox where published_at < $1 limit $2)",
-            now - OUTBOX_KEPT,
-            PURGE_BATCH,
-        )
-        await conn.execute(
-            """delete from inbox where (consumer, event_id) in
-               (select consumer, event_id from inbox where received_at < $1 limit $2)""",
-            now - INBOX_KEPT,
-            PURGE_BATCH,
-        )
+    """One retention pass, in transactions of a bounded size: delete what is older than it is kept."""
+    outbox = "delete from outbox where id in (select id from outbox where published_at < $1 limit $2)"
+    inbox = """delete from inbox where (consumer, event_id) in
+               (select consumer, event_id from inbox where received_at < $1 limit $2)"""
+    for statement, kept in ((outbox, OUTBOX_KEPT), (inbox, INBOX_KEPT)):
+        deleted = PURGE_BATCH
+        while deleted == PURGE_BATCH:
+            async with database.transaction() as conn:
+                status = await conn.execute(statement, now - kept, PURGE_BATCH)
+            deleted = int(status.split()[-1])

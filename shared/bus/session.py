@@ -83,6 +83,8 @@ class Session:
         for service in self._services:
             if service.has_outbox:
                 await self._fill_new_broker(service)
+            if service.listeners:
+                await self._listen(service)
 
     def _break(self, *_: object) -> None:
         self.broken = True
@@ -130,7 +132,7 @@ class Session:
             raise
 
     async def consume(self) -> None:
-        """Begin to consume; a second call changes nothing."""
+        """Begin to consume, unless that was done already."""
         if self.consumes:
             return
         for service in self._services:
@@ -138,8 +140,6 @@ class Session:
                 consumer = Consumer(service, subscription, self._topology, self._clock, self._channel, self._break)
                 await consumer.start(await self._open_channel(self._consuming))
                 self._consumers.append(consumer)
-            if service.listeners:
-                await self._listen(service)
         self.consumes = True
 
     async def _listen(self, service: ServiceBus) -> None:
@@ -159,6 +159,7 @@ class Session:
         """Take no more, and give what runs `seconds`."""
         await asyncio.gather(*(consumer.drain(seconds) for consumer in self._consumers))
         self._consumers = []
+        self.consumes = False
 
     async def check(self) -> None:
         """Raise unless the broker answers for every queue consumed here, and counts a consumer on it."""

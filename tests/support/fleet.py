@@ -1,20 +1,24 @@
 """The fleet as operators start it: one process with embedded defaults, or six over RabbitMQ, Redis and PostgreSQL."""
 
 import asyncio
+import json
 import os
 import re
 import signal
 import sys
 import tempfile
-from asyncio.subprocess import Process
-from collections.abc import Mapping
-from contextlib import AsyncExitStack, suppress
+import time
+from asyncio.subprocess import PIPE, STDOUT, Process
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import aiohttp
 
+from shared.contracts.events import TOPOLOGY
 from shared.migrations import service_url
 from shared.postgres import PrivatePostgres
 from tests.support.services import PrivateRabbitMQ, PrivateRedis, free_port
@@ -23,6 +27,10 @@ ROOT = Path(__file__).parents[2]
 SERVICES = ("auth", "billing", "scanner", "monitor", "reports", "gateway")
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
+SETTLE_SECONDS = 10.0  # RabbitMQ 3.10 loses a quorum queue that is stopped soon after its declaration
+COUNTED_SECONDS = 15.0  # for the last events to be consumed, and the broker to say so
+
+Crossed = dict[str, dict[str, int]]  # event -> consumer -> how many it acknowledged
 
 
 class StartFailed(Exception):
@@ -38,11 +46,11 @@ class _Running:
         self.process: Process | None = None
 
     async def start(self, environment: Mapping[str, str], *arguments: str) -> None:
-        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "CI") if name in os.environ}
         with self.log.open("ab") as output:
             self.process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", *arguments, env=kept | dict(environment), cwd=ROOT, stdout=output, stderr=output
-            )
+                sys.executable, "-m", *arguments, env=_kept() | dict(environment), cwd=ROOT, stdout=output,
+                stderr=output, start_new_session=True,
+            )  # fmt: skip
 
     async def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
         """The exit code; killed when it does not end in time."""
@@ -61,9 +69,9 @@ class _Running:
 
     async def until_ready(self, url: str) -> None:
         """StartFailed when it ends, or is not ready in time."""
-        deadline = asyncio.get_running_loop().time() + START_SECONDS
+        deadline = time.monotonic() + START_SECONDS
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
-            while asyncio.get_running_loop().time() < deadline:
+            while time.monotonic() < deadline:
                 if self.process is None or self.process.returncode is not None:
                     break
                 with suppress(aiohttp.ClientError, TimeoutError):
@@ -75,16 +83,19 @@ class _Running:
 
 
 class Fleet:
-    """What both forms have: a gateway's URL, and folders of its own that are removed at the end."""
+    """What both forms have: a gateway's URL, an operator's environment, and folders that are removed at the end."""
 
     url: str
-    keys: Path
+    operator: Mapping[str, str]  # the environment of `compliancelayer admin`
+    database_url: str  # the owner's
 
     def __init__(self, settings: Mapping[str, str]) -> None:
-        self.settings = dict(settings)
         self.stack = AsyncExitStack()
         self.folder = Path(self.stack.enter_context(tempfile.TemporaryDirectory(prefix="cl-fleet-")))
-        self.keys = self.folder / "keys"
+        self.settings = dict(settings) | {
+            "CL_DATA_DIR": str(self.folder / "data"),
+            "CL_KEYS_DIR": str(self.folder / "keys"),
+        }
 
     async def __aenter__(self) -> Self:
         try:
@@ -102,12 +113,35 @@ class Fleet:
     async def start(self) -> None:
         raise NotImplementedError
 
+    async def stop(self) -> list[int]:
+        """End every process of ours as an operator does; the exit codes."""
+        raise NotImplementedError
+
     async def kill_worker(self) -> None:
         """Kill what runs the scans, without warning, and start it again."""
         raise NotImplementedError
 
-    async def restart_broker(self) -> None:
-        """Stop the broker and start it again; nothing where there is none."""
+    @asynccontextmanager
+    async def broker_away(self) -> AsyncIterator[None]:
+        """The broker is stopped meanwhile, and started again afterwards; nothing where there is none."""
+        yield
+
+    async def admin(self, *arguments: str) -> str:
+        """What `compliancelayer admin` prints; StartFailed unless it succeeds."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "services.cli", "admin", *arguments,
+            env=_kept() | dict(self.operator), cwd=ROOT, stdout=PIPE, stderr=STDOUT,
+        )  # fmt: skip
+        async with asyncio.timeout(START_SECONDS):
+            output, _ = await process.communicate()
+        if process.returncode:
+            raise StartFailed(f"admin {' '.join(arguments)}: {output.decode()}")
+        return output.decode()
+
+    def errors(self) -> list[str]:
+        """The lines of all logs that tell of an error."""
+        lines = [line for log in self.folder.glob("*.log") for line in log.read_text(errors="replace").splitlines()]
+        return [line for line in lines if re.search(r"\[(error|critical)|\"level\":\"(error|critical)|Traceback", line)]
 
 
 class Embedded(Fleet):
@@ -115,24 +149,19 @@ class Embedded(Fleet):
 
     async def start(self) -> None:
         self._running = _Running("compliancelayer up", self.folder / "fleet.log")
-        self._port = free_port()
-        self.url = f"http://127.0.0.1:{self._port}"
-        self._environment = self.settings | {
-            "CL_PORT": str(self._port),
-            "CL_METRICS_PORT": "0",
-            "CL_DATA_DIR": str(self.folder / "data"),
-            "CL_KEYS_DIR": str(self.keys),
-        }
-        await self._start()
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        self._environment = self.settings | {"CL_PORT": str(port), "CL_METRICS_PORT": "0"}
+        self.operator = self.settings
         self.stack.push_async_callback(self._running.stop)
+        await self._start()
 
     async def _start(self) -> None:
         await self._running.start(self._environment, "services.cli", "up")
         await self._running.until_ready(self.url)
 
-    async def stop(self) -> int:
-        """As Ctrl-C does; the exit code."""
-        return await self._running.stop(signal.SIGINT)
+    async def stop(self) -> list[int]:
+        return [await self._running.stop(signal.SIGINT)]
 
     async def kill_worker(self) -> None:
         await self._running.stop(signal.SIGKILL)
@@ -143,69 +172,88 @@ class Separate(Fleet):
     """Six processes over a private RabbitMQ, a private Redis and a private PostgreSQL, one role a service."""
 
     async def start(self) -> None:
-        self.postgres = PrivatePostgres(self.folder / "postgres")
-        await self.postgres.start()
-        self.stack.push_async_callback(self.postgres.stop)
-        self.redis = PrivateRedis()
-        self.stack.callback(self.redis.stop)
-        self.broker = PrivateRabbitMQ(counters=True)
-        self.stack.callback(self.broker.stop)
-        await asyncio.gather(asyncio.to_thread(self.redis.start), asyncio.to_thread(self.broker.start))
+        postgres = PrivatePostgres(self.folder / "postgres")
+        redis = PrivateRedis()
+        self._broker = PrivateRabbitMQ(counters=True)
+        self._acknowledged: Counter[str] = Counter()  # before the broker's last start
+        self.stack.push_async_callback(postgres.stop)
+        self.stack.callback(redis.stop)
+        self.stack.callback(self._broker.stop)
+        await asyncio.gather(
+            postgres.start(), asyncio.to_thread(redis.start), asyncio.to_thread(self._broker.start)
+        )
 
         passwords = {service: f"{service}-secret" for service in SERVICES if service != "gateway"}
         password_file = self.folder / "passwords.json"
-        password_file.write_text(str(passwords).replace("'", '"'))
-        password_file.chmod(0o600)
-        common = self.settings | {
-            "CL_BUS_URL": self.broker.url,
-            "CL_CACHE_URL": self.redis.url,
-            "CL_DATA_DIR": str(self.folder / "data"),
-            "CL_KEYS_DIR": str(self.keys),
-        }
-        migrate = _Running("migrate", self.folder / "migrate.log")
-        await migrate.start(
-            common | {"CL_DATABASE_URL": self.postgres.owner_url, "CL_DATABASE_PASSWORDS_FILE": str(password_file)},
-            "services",
-            "migrate",
-        )
-        assert migrate.process is not None
-        if await migrate.process.wait():
-            raise StartFailed(migrate.log.read_text(errors="replace"))
+        password_file.write_text(json.dumps(passwords))
+        self.settings |= {"CL_BUS_URL": self._broker.url, "CL_CACHE_URL": redis.url}
+        self.operator = self.settings | {"CL_DATABASE_URL": postgres.owner_url}
+        await self._migrate(password_file)
 
-        ports = {service: free_port() for service in SERVICES}
-        urls = {service: f"http://127.0.0.1:{port}" for service, port in ports.items()}
-        self.url = urls["gateway"]
-        addresses = {f"CL_{service.upper()}_URL": url for service, url in urls.items() if service != "gateway"}
-        self._urls = urls
-        self._running = {service: _Running(service, self.folder / f"{service}.log") for service in SERVICES}
+        self._urls = {service: f"http://127.0.0.1:{free_port()}" for service in SERVICES}
+        self.url = self._urls["gateway"]
+        addresses = {f"CL_{service.upper()}_URL": self._urls[service] for service in passwords}
+        databases = {service: service_url(postgres.owner_url, service, passwords[service]) for service in passwords}
         self._environments = {
-            service: common
-            | {"CL_PORT": str(ports[service]), "CL_METRICS_PORT": str(free_port()), "CL_PUBLIC_URL": self.url}
-            | (addresses if service == "gateway" else {"CL_DATABASE_URL": self._database(service, passwords[service])})
+            service: self.settings
+            | {
+                "CL_PORT": self._urls[service].rsplit(":", 1)[1],
+                "CL_METRICS_PORT": str(free_port()),
+                "CL_PUBLIC_URL": self.url,
+            }
+            | ({"CL_DATABASE_URL": databases[service]} if service in databases else addresses)
             for service in SERVICES
         }
-        for service in SERVICES:
-            self.stack.push_async_callback(self._running[service].stop)
+        self._running = {service: _Running(service, self.folder / f"{service}.log") for service in SERVICES}
+        self.stack.push_async_callback(self.stop)
         await asyncio.gather(*(self._start(service) for service in SERVICES))
+        self._declared = time.monotonic()
 
-    def _database(self, service: str, password: str) -> str:
-        return service_url(self.postgres.owner_url, service, password)
+    async def _migrate(self, passwords: Path) -> None:
+        migration = _Running("migrate", self.folder / "migrate.log")
+        await migration.start(
+            {**self.operator, "CL_DATABASE_PASSWORDS_FILE": str(passwords)}, "services", "migrate"
+        )
+        assert migration.process is not None
+        async with asyncio.timeout(START_SECONDS):
+            if await migration.process.wait():
+                raise StartFailed(migration.log.read_text(errors="replace"))
 
     async def _start(self, service: str) -> None:
         await self._running[service].start(self._environments[service], f"services.{service}")
         await self._running[service].until_ready(self._urls[service])
 
+    async def stop(self) -> list[int]:
+        return await asyncio.gather(*(running.stop() for running in self._running.values()))
+
     async def kill_worker(self) -> None:
         await self._running["scanner"].stop(signal.SIGKILL)
         await self._start("scanner")
 
-    async def restart_broker(self) -> None:
-        await asyncio.to_thread(self.broker.end, signal.SIGTERM)
-        await asyncio.to_thread(self.broker.start)
+    @asynccontextmanager
+    async def broker_away(self) -> AsyncIterator[None]:
+        await asyncio.sleep(self._declared + SETTLE_SECONDS - time.monotonic())
+        self._acknowledged.update(await asyncio.to_thread(self._broker.acknowledged))
+        await asyncio.to_thread(self._broker.end, signal.SIGTERM)
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(self._broker.start)
+
+    async def crossed(self) -> Crossed:
+        """What every consumer acknowledged, by the broker's own counters; waits a little for each to have some."""
+        deadline = time.monotonic() + COUNTED_SECONDS
+        while True:
+            counted = self._acknowledged + Counter(await asyncio.to_thread(self._broker.acknowledged))
+            crossed = {
+                event.NAME: {consumer: counted[f"{consumer}.{event.NAME}"] for consumer in consumers}
+                for event, (_, consumers) in TOPOLOGY.items()
+                if consumers
+            }
+            if all(all(consumers.values()) for consumers in crossed.values()) or time.monotonic() > deadline:
+                return crossed
+            await asyncio.sleep(0.2)
 
 
-def errors_in(log: Path) -> list[str]:
-    """The lines of a log that tell of an error."""
-    return [
-        line for line in log.read_text(errors="replace").splitlines() if re.search(r"\b(error|critical)\b", line[:60])
-    ]
+def _kept() -> dict[str, str]:
+    return {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "CI") if name in os.environ}
