@@ -18,7 +18,7 @@ app = typer.Typer(
 
 def main() -> None:
     """The entry point of `compliancelayer`."""
-    if "admin" in sys.argv[1:2]:
+    if sys.argv[1:2] in (["admin"], ["--help"], []):
         from services.commands.admin import admin
 
         app.add_typer(admin)
@@ -44,7 +44,7 @@ def up(
 @app.command()
 def scan(
     domain: Annotated[str, typer.Argument(help="the domain to scan")],
-    format: Annotated[str, typer.Option(help="table, json, csv or html")] = "table",
+    format: Annotated[str, typer.Option(help="table, json, csv, html or pdf")] = "table",
     output: Annotated[Path | None, typer.Option(help="the file to write to, in place of the terminal")] = None,
     include_raw: Annotated[bool, typer.Option("--include-raw", help="add the evidence to the report")] = False,
     fail_under: Annotated[str | None, typer.Option(help="exit with 1 under this score or grade")] = None,

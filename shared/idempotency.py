@@ -29,13 +29,16 @@ _PURGE_EVERY = 3600.0  # seconds
 Effect = Callable[[Connection | None], Awaitable[web.StreamResponse]]
 
 
-class StillRunning(ApiError):
+class KeyConflict(ApiError):
+    """The key itself is refused: nothing was done, and nothing is kept."""
+
+    def __init__(self, message: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__("idempotency_conflict", message, headers=headers)
+
+
+class StillRunning(KeyConflict):
     def __init__(self) -> None:
-        super().__init__(
-            "idempotency_conflict",
-            "The first request with this Idempotency-Key is still running. Ask again in a moment.",
-            headers={"Retry-After": "2"},
-        )
+        super().__init__(f"The first request with this {HEADER} is still running. Ask again.", {"Retry-After": "2"})
 
 
 @dataclass(frozen=True)
@@ -162,7 +165,7 @@ class Idempotency:
         if row is None or now - row["created_at"] >= KEPT:
             return None
         if bytes(row["request_hash"]) != call.digest:
-            raise ApiError("idempotency_conflict", f"This {HEADER} was used with another request. Use a new one.")
+            raise KeyConflict(f"This {HEADER} was used with another request. Use a new one.")
         if row["state"] == "running":
             return None if now - row["created_at"] >= _ABANDONED else row["created_at"]
         return Answer(row["status"], row["headers"], bytes(row["body"]))
@@ -220,7 +223,7 @@ async def _forget(conn: Connection, call: Call) -> None:
 
 
 def _is_kept(error: ApiError) -> bool:
-    return error.status < 500 and error.status not in _NOT_KEPT and not isinstance(error, StillRunning)
+    return error.status < 500 and error.status not in _NOT_KEPT and not isinstance(error, KeyConflict)
 
 
 def _answer(response: web.StreamResponse, route: Route) -> Answer:

@@ -27,7 +27,8 @@ from shared.health import Health, internal_app
 from shared.keys import Keys
 from shared.metrics import Metrics
 from shared.migrations import MigrationError, migrate, read_passwords, service_url, verify
-from shared.postgres import PostgresFailed, PrivatePostgres
+from shared.postgres import PrivatePostgres
+from shared.postgres_programs import PostgresFailed
 from shared.service import Context, Service, Stopping
 from shared.serving import serve
 from shared.settings import FleetSettings, SettingError
@@ -55,7 +56,7 @@ def main(*services: Service[Any], ready: Callable[["Process"], Awaitable[None]] 
         logging.configure(level=world.log_level, json=world.production)
         strange = settings.unknown(environ, [FleetSettings, *(service.settings for service in services)])
         if strange and len(services) > 1:
-            raise SettingError(". ".join(strange) + ".")
+            raise SettingError(" ".join(strange))
         for sentence in strange:  # a lone service may share its environment with others
             _log.warning("unknown setting", message=sentence)
         asyncio.run(_run_until_told(Process(services, environ, fleet=len(services) > 1), ready))
@@ -89,10 +90,12 @@ async def _run_until_told(process: "Process", ready: Callable[["Process"], Await
 class Process:
     """Services of one process. A fleet makes its own world: PostgreSQL, roles and unix sockets between its services."""
 
-    def __init__(self, services: Sequence[Service[Any]], environ: Mapping[str, str], *, fleet: bool) -> None:
+    def __init__(
+        self, services: Sequence[Service[Any]], environ: Mapping[str, str], *, fleet: bool, clock: Clock | None = None
+    ) -> None:
         self.services = services
         self.metrics = Metrics()
-        self.clock = Clock()
+        self.clock = clock or Clock()
         self.urls: dict[str, str] = {}  # service -> where it listens: http://host:port or unix:///path
         self._environ = environ
         self._fleet = fleet

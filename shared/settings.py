@@ -165,7 +165,7 @@ def unknown(environ: Mapping[str, str], kinds: Iterable[type[ServiceSettings]]) 
     sentences = []
     for name in sorted(name for name in environ if name.startswith(PREFIX) and name not in names):
         near = difflib.get_close_matches(name, names, n=1, cutoff=0.7)
-        remedy = f"did you mean {near[0]}?" if near else "unset it"
+        remedy = f"did you mean {near[0]}?" if near else "unset it."
         sentences.append(f"{name} is not a setting: {remedy}")
     return sentences
 

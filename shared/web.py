@@ -184,7 +184,8 @@ def _boundary(ctx: Context[Any]) -> Any:
             response = _error_response(ctx, request, error)
         resource = request.match_info.route.resource
         template = resource.canonical.rstrip("/") or "/" if resource is not None else "none"
-        requests.labels(ctx.name, request.method, template, str(response.status)).inc()
+        method = request.method if request.method in hdrs.METH_ALL else "other"
+        requests.labels(ctx.name, method, template, str(response.status)).inc()
         seconds.labels(ctx.name, template).observe(time.perf_counter() - started)
         return response
 

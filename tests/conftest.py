@@ -24,6 +24,7 @@ NEEDS = "needs "  # how the reason of a test skipped for want of a service begin
 _settings = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("CL_")}
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """xdist: the workers inherit an environment that is scrubbed already."""
     node.workerinput["settings"] = _settings
@@ -35,15 +36,20 @@ def pytest_configure(config: pytest.Config) -> None:
     structlog.configure(processors=[structlog.contextvars.merge_contextvars, structlog.processors.add_log_level, plain])
 
 
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """One loud last line about what could not be run."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
+    """The very last lines, after pytest's own summary, say what could not be run."""
+    yield
+    terminal = session.config.pluginmanager.get_plugin("terminalreporter")
+    if terminal is None:
+        return
     reasons = {
         report.longrepr[2].removeprefix("Skipped: ")
-        for report in terminalreporter.stats.get("skipped", [])
+        for report in terminal.stats.get("skipped", [])
         if isinstance(report.longrepr, tuple)
     }
     for reason in sorted(reason for reason in reasons if reason.startswith(NEEDS)):
-        terminalreporter.write_sep("!", f"TESTS WERE NOT RUN: {reason}", red=True, bold=True)
+        terminal.write_sep("!", f"TESTS WERE NOT RUN: {reason}", red=True, bold=True)
 
 
 def absent(error: services.Missing) -> None:

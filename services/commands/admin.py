@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import typer
 
@@ -20,6 +20,7 @@ from services.auth.app import service as auth_service
 from services.auth.passwords import Passwords
 from services.billing.app import service as billing_service
 from services.billing.entitlements import Entitlements
+from services.reports.signing import CERTIFICATE, PRIVATE_KEY, new_identity
 from shared import bus, logging, settings
 from shared.clock import Clock, Ids
 from shared.contracts.plans import Plans, load_plans
@@ -168,11 +169,16 @@ def replay_dead_letters(
 def rotate_keys() -> None:
     """Make new keys in CL_KEYS_DIR; the present ones are accepted until the next rotation.
 
+    The certificate of reports is made if there is none, and kept for good: reports outlive keys.
+
     Restart the services afterwards. API keys that are not used between two rotations stop working.
     """
     with _reported():
         world = settings.load(FleetSettings, os.environ)
-        Keys(world.keys_path, may_make=True, clock=Clock()).rotate()
+        keys = Keys(world.keys_path, may_make=True, clock=Clock())
+        keys.rotate()
+        host = urlsplit(world.public_url).netloc
+        keys.files((PRIVATE_KEY, CERTIFICATE), lambda: new_identity(host, Clock().now()))
         print(f"new keys in {world.keys_path}; restart the services")
 
 

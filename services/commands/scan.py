@@ -20,8 +20,8 @@ from shared.settings import SettingError, load
 
 FINE, UNDER_THE_BAR, USAGE, NOT_SCANNED = 0, 1, 2, 3  # exit codes
 
-Format = Literal["table", "json", "csv", "html"]
-_FORMATS: dict[str, Format] = {"table": "table", "json": "json", "csv": "csv", "html": "html"}
+Format = Literal["table", "json", "csv", "html", "pdf"]
+_FORMATS: tuple[Format, ...] = get_args(Format)
 _GRADES: tuple[Grade, ...] = get_args(Grade)  # best first
 
 
@@ -69,6 +69,8 @@ def run(
             passes=_bar(fail_under),
             quiet=quiet,
         )
+        if request.format == "pdf" and output is None:
+            raise _UsageError("A PDF needs a file: add --output FILE.")
     except (InvalidDomain, SettingError, _UsageError) as error:
         sys.stderr.write(f"{error}\n")
         return USAGE
@@ -86,38 +88,57 @@ async def _scan(request: _Request, world: World) -> int:
     if request.include_raw:
         report = report.model_copy(update={"raw_results": scanned.observations.dump()})
     try:
-        _write(report, request)
+        await _write(report, request)
     except OSError as error:
         sys.stderr.write(f"{request.output} cannot be written: {error.strerror}.\n")
+        return USAGE
+    except _UsageError as error:
+        sys.stderr.write(f"{error}\n")
         return USAGE
     return FINE if request.passes(report) else UNDER_THE_BAR
 
 
-def _write(report: Report, request: _Request) -> None:
+async def _write(report: Report, request: _Request) -> None:
     if request.format == "table":
         print_table(report, request.output)
-    elif request.output:
-        request.output.write_text(_text(report, request.format), encoding="utf-8", newline="")
+        return
+    content = await _content(report, request.format)
+    if request.output:
+        request.output.write_bytes(content)
     else:
-        sys.stdout.write(_text(report, request.format))
+        sys.stdout.buffer.write(content)
 
 
-def _text(report: Report, form: Format) -> str:
+async def _content(report: Report, form: Format) -> bytes:
     if form == "json":
-        return report.model_dump_json(indent=2) + "\n"
+        return f"{report.model_dump_json(indent=2)}\n".encode()
     if form == "csv":
         from services.scanner.export import csv
 
-        return csv.render(report)
+        return csv.render(report).encode()
     from services.reports.document import Documents  # needs jinja2: only where it is asked for
 
-    return Documents().report(report)
+    html = Documents().report(report)
+    return await _print(html) if form == "pdf" else html.encode()
+
+
+async def _print(html: str) -> bytes:
+    from services.reports.renderer import Renderer, RendererUnavailable
+    from services.reports.settings import ReportsSettings
+
+    renderer = Renderer(load(ReportsSettings, os.environ).chromium_path)
+    try:
+        return await renderer.pdf(html)
+    except RendererUnavailable as error:
+        raise _UsageError(str(error)) from error
+    finally:
+        await renderer.close()
 
 
 def _format(text: str) -> Format:
     if text not in _FORMATS:
         raise _UsageError(f"--format takes {', '.join(_FORMATS)}; {text!r} is none of them.")
-    return _FORMATS[text]
+    return next(form for form in _FORMATS if form == text)
 
 
 def _modules(text: str | None) -> tuple[Module, ...]:

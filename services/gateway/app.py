@@ -1,9 +1,8 @@
 """The gateway service, wired."""
 
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from services.gateway import compositions, pages
 from services.gateway.assertions import Assertions
@@ -23,7 +22,8 @@ from shared.web import web_app
 def create_app(ctx: Context[GatewaySettings]) -> web.Application:
     upstreams = Upstreams(_urls(ctx.settings), Assertions(ctx.keys, ctx.clock))
     authentication = Authentication(upstreams, ctx.clock)
-    entry = Entry(ctx.settings, authentication, RateLimiter(ctx.cache, ctx.clock))
+    limiter = RateLimiter(ctx.cache, ctx.clock, ctx.settings.gateway_replicas)
+    entry = Entry(ctx.settings, authentication, limiter)
     proxy = Proxy(entry, upstreams)
 
     ctx.bus.broadcast(CredentialRevoked, lambda event: authentication.forget(event.account_id))
@@ -33,23 +33,24 @@ def create_app(ctx: Context[GatewaySettings]) -> web.Application:
         yield
         await upstreams.close()
 
-    composed = compositions.build(upstreams, proxy)
-    app = web_app(ctx, composed, pages.build(ctx.settings, ctx.clock), identify=entry.identify)
-    for path in ("/v1/compliance/reports/{job_id}/pdf", "/v1/domains/{domain_id}/scan"):
-        allowed = [route.method for route in composed if route.path == path]
-        for form in (path, path + "/"):
-            app.router.add_route("*", form, _only(allowed))
+    own = (compositions.build(upstreams, proxy), pages.build(ctx.settings, ctx.clock))
+    app = web_app(ctx, *own, identify=entry.identify)
+    for route in (route for routes in own for route in routes):
+        for path in {route.path, route.path.removesuffix("/") + "/"}:
+            app.router.add_route("*", path, _only(route.method, entry))
     app.router.add_route("*", "/{path:.*}", proxy)
     app.cleanup_ctx.append(connections)
     app.on_response_prepare.append(add_rate_headers)
     return app
 
 
-def _only(methods: list[str]) -> Any:
-    """For a path that only the gateway knows: which methods it takes."""
+def _only(method: str, entry: Entry) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """The answer to any other method on a path of the gateway's own, each of which takes one."""
+    allowed = [hdrs.METH_GET, hdrs.METH_HEAD] if method == hdrs.METH_GET else [method]
 
     async def refuse(request: web.Request) -> web.StreamResponse:
-        raise web.HTTPMethodNotAllowed(request.method, methods)
+        await entry.identify(request)
+        raise web.HTTPMethodNotAllowed(request.method, allowed)
 
     return refuse
 

@@ -7,16 +7,17 @@ from collections import OrderedDict
 import orjson
 from aiohttp import web
 
-from services.gateway.upstream import Caller, Upstreams
+from services.gateway.upstream import Upstreams, unavailable
 from shared.clock import Clock
 from shared.contracts.principal import Principal
-from shared.contracts.problem import STATUS_OF
 from shared.errors import ApiError
+from shared.web import Caller
 
-REMEMBER = 5.0  # seconds: revocation holds within this, even with broker and cache away
+REMEMBER = 5.0  # seconds since auth was asked: revocation holds within this, even with broker and cache away
 REMEMBER_REFUSAL = 1.0
 REMEMBERED = 10_000
 MAX_CREDENTIAL = 4096  # characters
+ANSWER_SECONDS = 5.0
 
 Answer = Principal | ApiError
 
@@ -29,7 +30,7 @@ class Authentication:
         self._asking: dict[bytes, asyncio.Task[Answer]] = {}
 
     async def principal(self, request: web.Request) -> Principal:
-        """ApiError unauthorized, invalid_api_key."""
+        """ApiError unauthorized, invalid_api_key, service_unavailable."""
         credential = bearer(request)
         digest = hashlib.sha256(credential.encode()).digest()
         answer, until = self._known.get(digest, (None, 0.0))
@@ -54,30 +55,37 @@ class Authentication:
         return await asyncio.shield(task)
 
     async def _ask(self, digest: bytes, credential: str) -> Answer:
-        response = await self._upstreams.request(
+        """Auth's answer, remembered; or why there is none."""
+        asked_at = self._clock.monotonic()
+        asking = self._upstreams.answer(
             "auth",
             "POST",
             "/internal/introspect",
-            Caller(None, None),
+            Caller(),
             headers={"Content-Type": "application/json"},
             body=orjson.dumps({"credential": credential}),
-            timeout=5.0,
+            silence=ANSWER_SECONDS,
         )
-        async with response:
-            body = orjson.loads(await response.read())
-        answer: Answer
+        try:
+            async with asking as response:
+                body = await response.read()
+        except ApiError as error:
+            return error
         if response.status == 200:
-            answer = Principal.model_validate(body)
-        elif body.get("error") in STATUS_OF and response.status < 500:
-            answer = ApiError(body["error"], body["message"], headers={"WWW-Authenticate": "Bearer"})
+            self._remember(digest, Principal.model_validate_json(body), asked_at + REMEMBER)
+        elif response.status == 401:
+            problem = orjson.loads(body)
+            refusal = ApiError(problem["error"], problem["message"], headers={"WWW-Authenticate": "Bearer"})
+            self._remember(digest, refusal, asked_at + REMEMBER_REFUSAL)
         else:
-            raise ApiError("service_unavailable", "Credentials cannot be checked just now. Try again in a few seconds.")
-        keep = REMEMBER if isinstance(answer, Principal) else REMEMBER_REFUSAL
-        self._known[digest] = (answer, self._clock.monotonic() + keep)
+            return unavailable("cannot check credentials just now")
+        return self._known[digest][0]
+
+    def _remember(self, digest: bytes, answer: Answer, until: float) -> None:
+        self._known[digest] = (answer, until)
         self._known.move_to_end(digest)
         if len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
-        return answer
 
 
 def bearer(request: web.Request) -> str:

@@ -2,31 +2,30 @@
 
 import ipaddress
 from collections.abc import Sequence
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from aiohttp import web
 
 
 def client_address(request: web.Request, trusted: Sequence[IPv4Network | IPv6Network]) -> str | None:
     """The peer's address, or the last hop of X-Forwarded-For that is no trusted proxy, when the peer is one."""
-    address = request.remote
-    if not trusted or not _is_trusted(address, trusted):
-        return address
-    for field in reversed(request.headers.getall("X-Forwarded-For", [])):
-        for hop in reversed(field.split(",")):
-            try:
-                parsed = str(ipaddress.ip_address(hop.strip()))
-            except ValueError:
-                return address  # what comes before a hop that is no address cannot be believed
-            address = parsed
-            if not _is_trusted(address, trusted):
-                return address
-    return address
+    address = _parse(request.remote or "")
+    if address is None:
+        return None
+    fields = request.headers.getall("X-Forwarded-For", []) if trusted else []
+    hops = [hop for field in fields for hop in field.split(",")]
+    while hops and any(address.version == network.version and address in network for network in trusted):
+        hop = _parse(hops.pop().strip())
+        if hop is None:
+            break  # what comes before a hop that is no address cannot be believed
+        address = hop
+    return str(address)
 
 
-def _is_trusted(address: str | None, trusted: Sequence[IPv4Network | IPv6Network]) -> bool:
+def _parse(text: str) -> IPv4Address | IPv6Address | None:
+    """An IPv4 address is one in either family's notation (RFC 4291, section 2.5.5.2)."""
     try:
-        ip = ipaddress.ip_address(address or "")
+        address = ipaddress.ip_address(text)
     except ValueError:
-        return False
-    return any(ip.version == network.version and ip in network for network in trusted)
+        return None
+    return getattr(address, "ipv4_mapped", None) or address

@@ -2,24 +2,22 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import Literal, TypeVar
+from typing import Literal
 
 import orjson
 from aiohttp import hdrs, web
 from pydantic import BaseModel, Field
 
-from services.gateway.proxy import Proxy, passed_on
-from services.gateway.upstream import Caller, Upstreams
+from services.gateway.proxy import Proxy, forwarded, passed_on
+from services.gateway.upstream import Upstreams
 from shared.contracts.base import Contract, Timestamp
 from shared.contracts.principal import Principal, Scope
 from shared.contracts.report import Job
 from shared.crypto import SIGNATURE_HEADER
 from shared.errors import ApiError
-from shared.web import Routes, client_address
+from shared.web import Caller, Routes, caller
 
-M = TypeVar("M", bound=Contract)
-
-RENDER_TIMEOUT = 60.0  # seconds: a first PDF starts a browser
+RENDERING = 60.0  # seconds: a first PDF starts a browser
 
 
 class Profile(Contract):
@@ -47,9 +45,6 @@ class PaperQuery(BaseModel):
 def build(upstreams: Upstreams, proxy: Proxy) -> Routes:
     routes = Routes(tag="Composed")
 
-    def caller(request: web.Request, principal: Principal) -> Caller:
-        return Caller(principal, client_address(request))
-
     async def ask(
         service: str,
         method: str,
@@ -60,8 +55,7 @@ def build(upstreams: Upstreams, proxy: Proxy) -> Routes:
         headers: Mapping[str, str] | None = None,
     ) -> bytes:
         """The body of a service's success; its error is the caller's answer."""
-        answer = await upstreams.request(service, method, path, who, body=body, headers=headers)
-        async with answer:
+        async with upstreams.answer(service, method, path, who, body=body, headers=headers) as answer:
             content = await answer.read()
         if answer.status >= 400:
             raise _error(content, answer.headers)
@@ -69,7 +63,7 @@ def build(upstreams: Upstreams, proxy: Proxy) -> Routes:
 
     @routes.get("/v1/auth/me", summary="The account, its plan and what it has used", scope=Scope.ACCOUNT_READ)
     async def me(request: web.Request, principal: Principal) -> Profile:
-        who = caller(request, principal)
+        who = caller(request)
         parts = await asyncio.gather(
             ask("auth", "GET", "/internal/me", who),
             ask("scanner", "GET", "/internal/usage", who),
@@ -77,9 +71,7 @@ def build(upstreams: Upstreams, proxy: Proxy) -> Routes:
         )
         merged = {name: value for part in parts for name, value in orjson.loads(part).items()}
         # The plan that this request was served by: what it says is what the next request gets.
-        return Profile.model_validate(
-            {**merged, "plan": principal.plan, "domain_limit": principal.limits.domains}
-        )
+        return Profile.model_validate({**merged, "plan": principal.plan, "domain_limit": principal.limits.domains})
 
     @routes.post(
         "/v1/domains/{domain_id}/scan",
@@ -89,25 +81,22 @@ def build(upstreams: Upstreams, proxy: Proxy) -> Routes:
         idempotent=False,  # the scanner keeps the record
     )
     async def scan_domain(request: web.Request, principal: Principal, domain_id: int) -> Job:
-        who = caller(request, principal)
+        who = caller(request)
         domain = orjson.loads(await ask("monitor", "GET", f"/internal/domains/{domain_id}", who))
         body = orjson.dumps({"domain": domain["domain"], "monitored_domain_id": domain_id})
-        headers = {"Content-Type": "application/json", **_kept(request, "Idempotency-Key")}
+        headers = {**forwarded(request), "Content-Type": "application/json"}
         return Job.model_validate_json(await ask("scanner", "POST", "/internal/scans", who, body=body, headers=headers))
 
-    async def rendered(request: web.Request, principal: Principal, job_id: str, path: str) -> web.StreamResponse:
+    async def rendered(request: web.Request, job_id: str, path: str) -> web.StreamResponse:
         """What reports makes of the scanner's signed document."""
-        who = caller(request, principal)
-        signed = await upstreams.request("scanner", "GET", f"/internal/reports/{job_id}", who)
-        async with signed:
+        who = caller(request)
+        async with upstreams.answer("scanner", "GET", f"/internal/reports/{job_id}", who) as signed:
             document = await signed.read()
-            if signed.status != 200:
-                raise _error(document, signed.headers)
+        if signed.status != 200:
+            raise _error(document, signed.headers)
         headers = {"Content-Type": "application/json", SIGNATURE_HEADER: signed.headers.get(SIGNATURE_HEADER, "")}
-        answer = await upstreams.request(
-            "reports", "POST", path, who, body=document, headers=headers, timeout=RENDER_TIMEOUT
-        )
-        async with answer:
+        answering = upstreams.answer("reports", "POST", path, who, body=document, headers=headers, silence=RENDERING)
+        async with answering as answer:
             return await passed_on(request, answer)
 
     @routes.get(
@@ -118,13 +107,13 @@ def build(upstreams: Upstreams, proxy: Proxy) -> Routes:
         responses={200: "application/pdf"},
     )
     async def pdf(request: web.Request, principal: Principal, job_id: str, query: PaperQuery) -> web.StreamResponse:
-        return await rendered(request, principal, _segment(job_id), f"/internal/reports/pdf?paper={query.paper}")
+        return await rendered(request, _segment(job_id), f"/internal/reports/pdf?paper={query.paper}")
 
     @routes.get("/v1/scan/jobs/{job_id}/report", summary="The report as HTML", scope=Scope.SCAN_READ, hidden=True)
     async def report(request: web.Request, principal: Principal, job_id: str) -> web.StreamResponse:
         if not _wants_html(request):
-            return await proxy.forward(request, caller(request, principal))
-        return await rendered(request, principal, _segment(job_id), "/internal/reports/html")
+            return await proxy.forward(request, caller(request))
+        return await rendered(request, _segment(job_id), "/internal/reports/html")
 
     return routes
 
@@ -134,10 +123,6 @@ def _wants_html(request: web.Request) -> bool:
     chosen = request.query.get("format")
     first = request.headers.get(hdrs.ACCEPT, "").split(",")[0].split(";")[0].strip().lower()
     return chosen == "html" or (chosen is None and first == "text/html")
-
-
-def _kept(request: web.Request, *names: str) -> dict[str, str]:
-    return {name: request.headers[name] for name in names if name in request.headers}
 
 
 def _segment(job_id: str) -> str:

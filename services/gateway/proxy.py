@@ -1,54 +1,25 @@
-"""Everything that one service answers alone goes through here, streamed both ways."""
+"""Everything that one service answers alone goes through here, its answer streamed."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import aiohttp
 from aiohttp import web
 
 from services.gateway.entry import Entry
-from services.gateway.routing import match, normalise
-from services.gateway.upstream import Caller, Upstreams, unavailable
+from services.gateway.routing import match
+from services.gateway.upstream import Upstreams
+from shared.binding import read_body
 from shared.errors import ApiError, NotFound
+from shared.web import Caller
 
-# RFC 9110, section 7.6.1, and what is the gateway's own business.
-NOT_FORWARDED = frozenset(
-    {
-        "connection",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-        "host",
-        "authorization",
-        "cookie",
-        "forwarded",
-        "x-forwarded-for",
-        "x-forwarded-host",
-        "x-forwarded-proto",
-        "expect",
-        "x-request-id",
-        "traceparent",
-        "content-length",
-    }
-)
+# What services read of a client's headers; nothing else gets past the gateway.
+FORWARDED = ("Accept", "Content-Type", "Idempotency-Key", "Last-Event-ID", "Stripe-Signature")
+# RFC 9110, section 7.6.1, and what the gateway says itself.
 NOT_RETURNED = frozenset(
-    {
-        "connection",
-        "keep-alive",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-        "server",
-        "date",
-        "x-request-id",
-        "content-length",
-    }
+    {"connection", "keep-alive", "transfer-encoding", "upgrade", "server", "date", "x-request-id", "content-length"}
 )
 WHOLE = 256 * 1024  # bytes: an answer up to this long is passed on in one piece
 WRITE_TIMEOUT = 30.0  # seconds: a client that takes nothing for so long is let go
@@ -60,77 +31,67 @@ class Proxy:
     upstreams: Upstreams
 
     async def __call__(self, request: web.Request) -> web.StreamResponse:
-        caller = await self.entry.identify(request)
-        return await self.forward(request, Caller(caller.principal, caller.client))
+        return await self.forward(request, await self.entry.identify(request))
 
     async def forward(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         """The answer of the service that the path belongs to. ApiError not_found where it belongs to none."""
-        row = match(normalise(request.path))
+        row = match(request.path)
         if row is None:
             raise NotFound()
-        if (request.content_length or 0) > row.max_body:
-            raise ApiError("payload_too_large", f"The body may be {row.max_body} bytes long.")
-        raw_path = request.rel_url.raw_path.rstrip("/") or "/"
+        path = request.rel_url.raw_path.removesuffix("/")
+        if not path.isascii():
+            raise NotFound()
         query = request.rel_url.raw_query_string
-        answer = await self.upstreams.request(
+        if not query.isascii():
+            raise ApiError("invalid_request", "The query string must be percent-encoded.")
+        answering = self.upstreams.answer(
             row.service,
             request.method,
-            f"{raw_path}?{query}" if query else raw_path,
+            f"{path}?{query}" if query else path,
             caller,
             headers=forwarded(request),
-            body=await read_body(request, row.max_body),
-            timeout=row.timeout,
+            body=await read_body(request, row.max_body) if request.body_exists else None,
+            silence=row.silence,
         )
-        async with answer:
+        async with answering as answer:
             return await passed_on(request, answer)
 
 
-async def read_body(request: web.Request, limit: int) -> bytes | None:
-    """The request's body within its limit and half a minute. ApiError payload_too_large, invalid_request."""
-    if not request.body_exists:
-        return None
-    body = bytearray()
-    try:
-        async with asyncio.timeout(WRITE_TIMEOUT):
-            async for chunk in request.content.iter_any():
-                body += chunk
-                if len(body) > limit:
-                    raise ApiError("payload_too_large", f"The body may be {limit} bytes long.")
-    except TimeoutError:
-        raise ApiError("invalid_request", "The body did not arrive in time.") from None
-    except (aiohttp.ClientError, aiohttp.http.HttpProcessingError, web.RequestPayloadError, ValueError) as error:
-        raise ApiError(
-            "invalid_request", "The body could not be read; check Content-Length and Content-Encoding."
-        ) from error
-    return bytes(body)
-
-
 def forwarded(request: web.Request) -> dict[str, str]:
-    """The client's headers, less what ends at the gateway; never one of ours."""
+    """Bytes that are no UTF-8 are sent on as some other text, for the service to refuse."""
     return {
-        name: value
-        for name, value in request.headers.items()
-        if (lower := name.lower()) not in NOT_FORWARDED and not lower.startswith("x-cl-")
+        name: request.headers[name].encode(errors="surrogateescape").decode("latin-1")
+        for name in FORWARDED
+        if name in request.headers
     }
 
 
 async def passed_on(request: web.Request, answer: aiohttp.ClientResponse) -> web.StreamResponse:
     """A service's answer to the client: short ones whole, the rest as it comes."""
     headers = [(name, value) for name, value in answer.headers.items() if name.lower() not in NOT_RETURNED]
-    try:
-        if answer.content_length is not None and answer.content_length <= WHOLE:
-            response = web.Response(status=answer.status, body=await answer.read())
-            response.headers.clear()
-            response.headers.extend(headers)
-            return response
-        stream = web.StreamResponse(status=answer.status)
-        stream.headers.extend(headers)
-        stream.content_length = answer.content_length
+    if answer.content_length is not None and answer.content_length <= WHOLE:
+        response = web.Response(status=answer.status, body=await answer.read())
+        response.headers.clear()
+        response.headers.extend(headers)
+        return response
+    stream = web.StreamResponse(status=answer.status)
+    stream.headers.extend(headers)
+    stream.content_length = answer.content_length
+    async with _to_client():
         await stream.prepare(request)
-        async for chunk in answer.content.iter_any():
-            async with asyncio.timeout(WRITE_TIMEOUT):
-                await stream.write(chunk)
+    async for chunk in answer.content.iter_any():
+        async with _to_client():
+            await stream.write(chunk)
+    async with _to_client():
         await stream.write_eof()
-    except (aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError) as error:
-        raise unavailable("broke off its answer") from error
     return stream
+
+
+@asynccontextmanager
+async def _to_client() -> AsyncIterator[None]:
+    """Tells a client that is gone from a service that is."""
+    try:
+        async with asyncio.timeout(WRITE_TIMEOUT):
+            yield
+    except (TimeoutError, ConnectionError) as error:
+        raise ConnectionAbortedError("the client takes no more") from error

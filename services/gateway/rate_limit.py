@@ -3,6 +3,7 @@
 import ipaddress
 import math
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from services.gateway.routing import ClientLimit
 from shared.cache import Cache, WindowState
@@ -15,9 +16,11 @@ NAMES = {MINUTE: "minute", HOUR: "hour", DAY: "day"}
 
 
 class RateLimiter:
-    def __init__(self, cache: Cache, clock: Clock) -> None:
+    def __init__(self, cache: Cache, clock: Clock, replicas: int) -> None:
+        """`replicas`: how many gateways share the limits; each keeps to its part while the shared cache is away."""
         self._cache = cache
         self._clock = clock
+        self._replicas = replicas
 
     async def account(self, principal: Principal) -> Mapping[str, str]:
         """Count one request of the account; the headers for its answer. ApiError rate_limit_exceeded."""
@@ -28,17 +31,16 @@ class RateLimiter:
             (limits.requests_per_day, DAY),
         )
         now = self._clock.now()
-        states = await self._cache.windows(f"account:{principal.account_id}", windows, now)
+        states = await self._count(f"account:{principal.account_id}", windows, now)
         headers = describe(states, principal.plan, now.timestamp())
-        refused = next((state for state in states if not state.allowed), None)
+        refused = longest_refused(states)
         if refused is None:
             return headers
-        name = NAMES[refused.seconds]
         # A client that reads "quota" or "scan limit" gives up at once; one that does not, waits and tries again.
         message = (
             f"More than {refused.limit} requests in a minute. Wait a little and try again."
             if refused.seconds == MINUTE
-            else f"The quota of {refused.limit} requests a {name} is spent."
+            else f"The quota of {refused.limit} requests a {NAMES[refused.seconds]} is spent."
         )
         raise ApiError(
             "rate_limit_exceeded", message, headers={**headers, "Retry-After": wait(refused, now.timestamp())}
@@ -48,27 +50,32 @@ class RateLimiter:
         """Count one request of a client address. ApiError rate_limit_exceeded."""
         now = self._clock.now()
         key = f"client:{limit.name}:{network_of(address)}"
-        (state,) = await self._cache.windows(key, ((limit.requests, limit.seconds),), now)
-        if state.allowed:
+        refused = longest_refused(await self._count(key, ((limit.requests, limit.seconds),), now))
+        if refused is None:
             return
         message = (
-            f"More than {limit.requests} requests in a minute from your address. Wait a little and try again."
-            if limit.seconds == MINUTE
-            else f"The quota of {limit.requests} {limit.name} requests an hour for your address is spent."
+            f"More than {refused.limit} requests in a minute from your address. Wait a little and try again."
+            if refused.seconds == MINUTE
+            else f"The quota of {refused.limit} {limit.name} requests an hour for your address is spent."
         )
-        raise ApiError("rate_limit_exceeded", message, headers={"Retry-After": wait(state, now.timestamp())})
+        raise ApiError("rate_limit_exceeded", message, headers={"Retry-After": wait(refused, now.timestamp())})
+
+    async def _count(self, key: str, windows: Sequence[tuple[int, int]], now: datetime) -> Sequence[WindowState]:
+        parts = self._replicas if self._cache.degraded else 1
+        return await self._cache.windows(key, [(math.ceil(limit / parts), seconds) for limit, seconds in windows], now)
 
 
 def network_of(address: str | None) -> str:
-    """An IPv6 client counts by its /64: it has all of it."""
+    """What one client may have addresses of: an IPv4 address, or an IPv6 /64."""
     if address is None:
         return "unknown"
     ip = ipaddress.ip_address(address)
-    if isinstance(ip, ipaddress.IPv6Address):
-        if ip.ipv4_mapped:
-            return str(ip.ipv4_mapped)
-        return str(ipaddress.IPv6Network((ip, 64), strict=False))
-    return str(ip)
+    return str(ip) if ip.version == 4 else str(ipaddress.ip_network((ip, 64), strict=False))
+
+
+def longest_refused(states: Sequence[WindowState]) -> WindowState | None:
+    """The window that has to be waited for."""
+    return max((state for state in states if not state.allowed), key=lambda state: state.reset_at, default=None)
 
 
 def wait(state: WindowState, now: float) -> str:

@@ -1,28 +1,21 @@
 """The services behind the gateway: one kept connection pool each, over TCP or a unix socket."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 
 import aiohttp
 from yarl import URL
 
 from services.gateway.assertions import Assertions
-from shared.contracts.principal import Principal
 from shared.crypto import ASSERTION_HEADER
 from shared.errors import ApiError
 from shared.trace import correlation_id, traceparent
+from shared.web import Caller
 
 CONNECTIONS = 200  # to one service
 CONNECT_TIMEOUT = 3.0  # seconds
+SILENCE = 30.0  # seconds that a service may let pass without a byte
 UNIX = "unix:"
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """On whose behalf a service is asked."""
-
-    principal: Principal | None
-    client: str | None
 
 
 class Upstreams:
@@ -45,14 +38,14 @@ class Upstreams:
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=False,
                 skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT),
             )
 
     async def close(self) -> None:
         for session in self._sessions.values():
             await session.close()
 
-    async def request(
+    @asynccontextmanager
+    async def answer(
         self,
         service: str,
         method: str,
@@ -60,28 +53,35 @@ class Upstreams:
         caller: Caller,
         *,
         headers: Mapping[str, str] | None = None,
-        body: bytes | aiohttp.StreamReader | None = None,
-        timeout: float | None = 30.0,
-    ) -> aiohttp.ClientResponse:
-        """The service's answer, its body unread. `path`: encoded, with the query. ApiError service_unavailable."""
+        body: bytes | None = None,
+        silence: float = SILENCE,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """The service's answer, its body unread. `path`: encoded, with the query.
+
+        ApiError service_unavailable when it does not come, or breaks off while the block reads it.
+        """
         sent = dict(headers or {})
         sent[ASSERTION_HEADER] = self._assertions.of(service, caller.principal, caller.client)
         if request_id := correlation_id.get():
             sent["X-Request-ID"] = request_id
         if trace := traceparent.get():
             sent["traceparent"] = trace
+        timeout = aiohttp.ClientTimeout(total=None, connect=SILENCE, sock_connect=CONNECT_TIMEOUT, sock_read=silence)
         try:
-            return await self._sessions[service].request(
+            async with self._sessions[service].request(
                 method,
                 URL(self._base[service] + path, encoded=True),
                 headers=sent,
                 data=body,
                 allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(total=timeout, sock_connect=CONNECT_TIMEOUT),
-            )
+                timeout=timeout,
+            ) as answer:
+                yield answer
         except TimeoutError as error:
             raise unavailable("did not answer in time") from error
-        except aiohttp.ClientConnectionError as error:
+        except aiohttp.ClientPayloadError as error:
+            raise unavailable("broke off its answer") from error
+        except aiohttp.ClientError as error:
             raise unavailable("cannot be reached just now") from error
 
 

@@ -125,8 +125,9 @@ async def replay(url: str, database: Database | None, ids: Collection[str] | Non
 
 
 def _amqp(url: str) -> str:
-    if urlsplit(url).scheme not in ("amqp", "amqps"):
-        raise ValueError(f"CL_BUS_URL {url!r} is no bus: set it to `local:` or to amqp://user:password@host/")
+    scheme = urlsplit(url).scheme
+    if scheme not in ("amqp", "amqps"):
+        raise ValueError(f"CL_BUS_URL: {scheme}: is no bus. Set it to `local:` or to amqp://user:password@host/vhost.")
     return url
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 import orjson
 
+from shared.clock import Clock
 from shared.contracts.plans import load_plans
 from shared.contracts.principal import Principal, Scope
 from shared.crypto import ASSERTION_HEADER, sign_assertion
@@ -108,8 +109,10 @@ def environment(database_url: str | None, **settings: Any) -> Iterator[dict[str,
 
 
 @asynccontextmanager
-async def running(*services: Service[Any], database_url: str | None, **settings: Any) -> AsyncIterator[Client]:
+async def running(
+    *services: Service[Any], database_url: str | None, clock: Clock | None = None, **settings: Any
+) -> AsyncIterator[Client]:
     """`services` in one process on the empty database at `database_url`; a client of the first of them."""
     with environment(database_url, **settings) as environ:
-        async with Process(services, environ, fleet=True) as process:
+        async with Process(services, environ, fleet=True, clock=clock) as process:
             yield Client(process, services[0].name)

@@ -15,7 +15,7 @@ from playwright.async_api import async_playwright
 
 from services.reports.renderer import RendererUnavailable, find_chromium
 from tests.support import story
-from tests.support.fleet import ROOT, Embedded, Fleet, Separate
+from tests.support.fleet import ROOT, Crossed, Embedded, Separate
 from tests.support.lab import Lab
 from tests.support.lab.world import everything
 from tests.support.receiver import Receiver
@@ -37,11 +37,13 @@ async def demo(*, fleet: bool) -> int:
     browser = await has_browser()
     async with Lab() as lab, FakeStripe() as stripe, Receiver() as receiver:
         await lab.serve(*everything(), story.watched())
-        form: type[Fleet] = Separate if fleet else Embedded
-        async with form(story.settings(lab, stripe)) as running:
+        settings = story.settings(lab, stripe)
+        async with Separate(settings) if fleet else Embedded(settings) as running:
             say(f"The fleet is ready at {running.url} after {time.monotonic() - started:.1f} s")
-            told = await story.Story(running, lab, stripe, receiver, say).tell(with_pdf=browser, with_faults=fleet)
-            crossed = await running.broker.crossed() if isinstance(running, Separate) else None
+            told = await story.Story(
+                running, lab, stripe, receiver, say, with_pdf=browser, with_faults=fleet
+            ).tell()
+            crossed = await running.crossed() if isinstance(running, Separate) else None
     show_report(told.bad_report)
     save(told)
     if browser:
@@ -114,11 +116,15 @@ async def _verify(folder: Path, name: str) -> int:
     return await process.wait()
 
 
-def show_crossed(crossed: dict[str, int]) -> None:
-    """What went over the broker, by its own counters."""
-    print("\nOver the broker, as it counted:")
-    for queue, count in sorted(crossed.items()):
-        print(f"  {queue:45} {count}")
+def show_crossed(crossed: Crossed) -> None:
+    """What went over the broker, by its own counters. Unexpected unless every consumer had of every event."""
+    print("\nOver the broker, as it counted: events acknowledged, by event and service")
+    for event, consumers in crossed.items():
+        print(f"  {event:26} " + ", ".join(f"{consumer} {count}" for consumer, count in consumers.items()))
+    missed = [event for event, consumers in crossed.items() if not all(consumers.values())]
+    if missed:
+        raise story.Unexpected(f"did not cross the broker to every consumer: {', '.join(missed)}")
+    print()
 
 
 if __name__ == "__main__":

@@ -87,7 +87,6 @@ class Fleet:
 
     url: str
     operator: Mapping[str, str]  # the environment of `compliancelayer admin`
-    database_url: str  # the owner's
 
     def __init__(self, settings: Mapping[str, str]) -> None:
         self.stack = AsyncExitStack()

@@ -90,11 +90,14 @@ class PrivateRabbitMQ:
         if self.counters:
             self._management_port = free_port()
             (self.folder / "plugins").write_text("[rabbitmq_management].\n")
-            (self.folder / "rabbitmq.conf").write_text(
-                f"management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {self._management_port}\n"
-                f"collect_statistics_interval = {STATISTICS_MS}\n"
-                "management.sample_retention_policies.basic.minute = 1\n"  # seconds until a count is shown
+            kept = (f"management.sample_retention_policies.{kind}.minute = 1" for kind in ("global", "basic", "detailed"))
+            lines = (
+                "management.tcp.ip = 127.0.0.1",
+                f"management.tcp.port = {self._management_port}",
+                f"collect_statistics_interval = {STATISTICS_MS}",
+                *kept,  # seconds between two counts that it shows
             )
+            (self.folder / "rabbitmq.conf").write_text("\n".join(lines) + "\n")
 
     @property
     def url(self) -> str:

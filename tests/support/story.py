@@ -1,9 +1,10 @@
 """The customer's life with the product, told once: the demo prints it, the tests hold it, in every form of the fleet."""
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +12,7 @@ import aiohttp
 
 from tests.support.fleet import Fleet
 from tests.support.lab import Lab, Site, hardened
-from tests.support.lab.world import neglected
+from tests.support.lab.world import NOWHERE, neglected
 from tests.support.receiver import Received, Receiver
 from tests.support.stripe import FakeStripe
 
@@ -43,21 +44,19 @@ class Customer:
     session: aiohttp.ClientSession
     credential: str | None = None
 
-    async def call(self, method: str, path: str, expect: int = 200, **options: Any) -> Answer:
+    async def ask(self, method: str, path: str, **options: Any) -> Answer:
         headers = dict(options.pop("headers", {}))
         if self.credential:
             headers["Authorization"] = f"Bearer {self.credential}"
+        async with self.session.request(method, self.url + path, headers=headers, **options) as response:
+            body = await response.read()
+            data = json.loads(body) if "json" in response.content_type else None
+            return Answer(response.status, dict(response.headers), body, data)
+
+    async def call(self, method: str, path: str, expect: int = 200, **options: Any) -> Answer:
         deadline = time.monotonic() + 60
         while True:
-            async with self.session.request(method, self.url + path, headers=headers, **options) as response:
-                body = await response.read()
-                is_json = "json" in response.content_type
-                answer = Answer(
-                    response.status,
-                    dict(response.headers),
-                    body,
-                    await response.json(content_type=None) if is_json else None,
-                )
+            answer = await self.ask(method, path, **options)
             if answer.status == expect:
                 return answer
             if answer.status != 503 or time.monotonic() > deadline:
@@ -88,6 +87,14 @@ class Customer:
                 raise Unexpected(f"{path} did not become as expected: {data}")
             await asyncio.sleep(0.2)
 
+    async def until_refused(self, path: str, code: str, within: float = 5.0) -> None:
+        """Ask `path` until it is refused with `code`."""
+        deadline = time.monotonic() + within
+        while (answer := await self.ask("GET", path)).data.get("error") != code:
+            if time.monotonic() > deadline:
+                raise Unexpected(f"{path} was not refused with {code}: {answer.data}")
+            await asyncio.sleep(0.1)
+
 
 @dataclass
 class Told:
@@ -99,24 +106,22 @@ class Told:
     pdf: bytes = b""
     report_id: str = ""
     certificate: bytes = b""
-    alert: Received | None = None
     charged: int = 0
     accepted: int = 0
-    steps: list[str] = field(default_factory=list)
 
 
 @dataclass
 class Story:
+    """`with_faults`: the worker is killed in mid-scan, and the broker is away while the target gets worse."""
+
     fleet: Fleet
     lab: Lab
     stripe: FakeStripe
     receiver: Receiver
     say: Say = print
+    with_pdf: bool = True
+    with_faults: bool = False
     told: Told = field(default_factory=Told)
-
-    def step(self, text: str) -> None:
-        self.told.steps.append(text)
-        self.say(text)
 
     @asynccontextmanager
     async def customer(self) -> AsyncIterator[Customer]:
@@ -124,25 +129,22 @@ class Story:
         async with aiohttp.ClientSession(timeout=timeout) as session:
             yield Customer(self.fleet.url, session)
 
-    async def tell(self, *, with_pdf: bool = True, with_faults: bool = False) -> Told:
-        """The whole story. `with_faults`: the worker is killed in mid-scan, and the broker restarted in mid-story."""
+    async def tell(self) -> Told:
         async with self.customer() as customer:
             await self.sign_up(customer)
             await self.scan(customer)
-            if with_faults:
-                await self.kill_in_mid_scan(customer)
+            await self.scan_what_resists(customer)
             await self.buy(customer)
-            if with_pdf:
+            if self.with_pdf:
                 await self.get_pdf(customer)
-            if with_faults:
-                await self.fleet.restart_broker()
-                self.step("The broker was stopped and started again")
             await self.watch(customer)
             await self.cancel(customer)
             await self.settle_up(customer)
+        async with self.customer() as customer:
+            await self.leave(customer)
         return self.told
 
-    async def sign_up(self, customer: Customer) -> None:
+    async def sign_up(self, customer: Customer) -> str:
         email = f"ada-{time.monotonic_ns()}@customer.test"
         session = await customer.call(
             "POST", "/v1/auth/signup", json={"email": email, "password": "correct horse battery"}
@@ -153,7 +155,8 @@ class Story:
             raise Unexpected(f"a new account has the plan {me['plan']}")
         key = (await customer.call("POST", "/v1/auth/api-keys", 201, json={"name": "demo"})).data
         customer.credential = key["key"]
-        self.step(f"Signed up as {email} (plan free), made the API key {key['masked_key']}")
+        self.say(f"Signed up as {email} (plan free), made the API key {key['masked_key']}")
+        return email
 
     async def scan(self, customer: Customer) -> None:
         self.told.report = await self._scan(customer, GOOD)
@@ -163,38 +166,51 @@ class Story:
         refused = await customer.call("GET", f"/v1/compliance/reports/{self.told.bad_report['job_id']}/pdf", 403)
         if refused.data["error"] != "plan_upgrade_required":
             raise Unexpected(f"the PDF was refused with {refused.data['error']}")
-        self.step("The PDF was refused: plan_upgrade_required")
+        self.say("The PDF was refused: plan_upgrade_required")
 
     async def _scan(self, customer: Customer, domain: str) -> dict[str, Any]:
-        started = time.monotonic()
+        self.say(f"Scanning {domain}")
         job = (await customer.call("POST", "/v1/scan", json={"domain": domain})).data
-        self.told.accepted += 1
-        job = await customer.finished(job)
-        if job["status"] != "completed":
-            raise Unexpected(f"the scan of {domain} failed: {job['failure_reason']}")
-        report: dict[str, Any] = (await customer.call("GET", f"/v1/scan/jobs/{job['job_id']}/report")).data
-        self.step(
+        report = await self._report(customer, await customer.finished(job, Progress(self.say)))
+        self.say(
             f"Scanned {domain}: grade {report['grade']}, score {report['score']}, {report['total_issues']} issues "
-            f"({time.monotonic() - started:.1f} s)"
+            f"({report['scan_duration_ms'] / 1000:.1f} s)"
         )
         return report
 
-    async def kill_in_mid_scan(self, customer: Customer) -> None:
-        job = (await customer.call("POST", "/v1/scan", json={"domain": "broken.test"})).data
-        self.told.accepted += 1
-        await customer.until(f"/v1/scan/jobs/{job['job_id']}", lambda now: now["status"] == "running", 30)
-        await self.fleet.kill_worker()
-        job = await customer.finished(job)
+    async def _report(self, customer: Customer, job: dict[str, Any]) -> dict[str, Any]:
+        """The report of a job that must have completed, and is charged."""
         if job["status"] != "completed":
-            raise Unexpected(f"the scan did not survive its worker: {job['failure_reason']}")
-        self.step("The worker was killed in mid-scan; the scan ended all the same")
+            raise Unexpected(f"the scan of {job['domain']} failed: {job['failure_reason']}")
+        self.told.accepted += 1
+        report: dict[str, Any] = (await customer.call("GET", f"/v1/scan/jobs/{job['job_id']}/report")).data
+        return report
+
+    async def scan_what_resists(self, customer: Customer) -> None:
+        """Of these scans one ends in its budget, whatever befalls its worker; the others fail, and are given back."""
+        domains = ("broken.test", "dark.test", NOWHERE)
+        jobs = [(await customer.call("POST", "/v1/scan", json={"domain": domain})).data for domain in domains]
+        if self.with_faults:
+            await customer.until(f"/v1/scan/jobs/{jobs[0]['job_id']}", lambda job: job["status"] == "running", 30)
+            await self.fleet.kill_worker()
+            self.say("The worker was killed in mid-scan, and started again")
+        broken, *failed = [await customer.finished(job) for job in jobs]
+        report = await self._report(customer, broken)
+        self.say(
+            f"broken.test was scanned in its budget ({report['scan_duration_ms'] / 1000:.1f} s): grade "
+            f"{report['grade']}, {report['coverage']:.0%} seen"
+        )
+        for job in failed:
+            if job["status"] != "failed":
+                raise Unexpected(f"the scan of {job['domain']} did not fail: {job}")
+            self.say(f"{job['domain']} could not be scanned: {job['failure_reason']}")
 
     async def buy(self, customer: Customer) -> None:
         checkout = (await customer.call("POST", "/v1/billing/checkout", json={"plan": "professional"})).data
         self.stripe.webhook_url = f"{self.fleet.url}/v1/billing/webhook"
         self.subscription = await self.stripe.complete_checkout(checkout["session_id"])
         await customer.until("/v1/auth/me", lambda me: me["plan"] == "professional", PLAN_CHANGE_SECONDS)
-        self.step("Paid for professional; the limits were lifted")
+        self.say("Paid for professional; the limits were lifted")
 
     async def get_pdf(self, customer: Customer) -> None:
         pdf = await customer.call("GET", f"/v1/compliance/reports/{self.told.bad_report['job_id']}/pdf")
@@ -209,55 +225,75 @@ class Story:
             self.told.certificate = (await stranger.call("GET", "/.well-known/compliancelayer-ca.pem")).body
         if not (known["valid"] and genuine["valid"]) or tampered["valid"] or tampered["reason"] != "unknown_file":
             raise Unexpected(f"verification: {known}, {genuine}, {tampered}")
-        self.step(
-            f"Got the signed PDF ({len(pdf.body) // 1024} KB, {self.told.report_id}); a tampered copy was refused"
-        )
+        self.say(f"Got the signed PDF ({len(pdf.body) // 1024} KB, {self.told.report_id}); a tampered copy was refused")
 
     async def watch(self, customer: Customer) -> None:
-        endpoint = (
-            await customer.call(
-                "POST",
-                "/v1/webhooks",
-                201,
-                json={
-                    "url": self.receiver.url,
-                    "enabled_events": ["alert.triggered", "scan.completed", "score.dropped"],
-                },
-            )
-        ).data
+        wanted = {
+            "url": self.receiver.url,
+            "enabled_events": ["alert.triggered", "scan.completed", "score.dropped"],
+        }
+        endpoint = (await customer.call("POST", "/v1/webhooks", 201, json=wanted)).data
         domain = (await customer.call("POST", "/v1/domains", json={"domain": WATCHED, "alert_threshold": 5})).data
         path = f"/v1/domains/{domain['id']}"
         watched = await customer.until(path, lambda now: now["last_score"] is not None, SCAN_SECONDS)
-        self.step(f"Monitoring {WATCHED}: score {watched['last_score']}")
+        self.say(f"Monitoring {WATCHED}: score {watched['last_score']}")
         await self.lab.change(worse(WATCHED))
-        job = (await customer.call("POST", f"{path}/scan")).data
-        self.told.accepted += 1
-        await customer.finished(job)
-        dropped = await self.receiver.wait_for(
-            lambda one: one.event["type"] == "alert.triggered" and one.event["data"]["alert_type"] == "score_drop",
-            timeout=60,
-        )
+        async with self.fleet.broker_away() if self.with_faults else nullcontext():
+            job = (await customer.call("POST", f"{path}/scan")).data
+            await self._report(customer, await customer.finished(job))
+        if self.with_faults:
+            self.say("The broker was stopped, and started again after the scan")
+        dropped = await self.receiver.wait_for(is_drop, timeout=60)
         if not dropped.signed_with(endpoint["secret"]):
             raise Unexpected("the alert's signatures do not hold")
-        alerts = (await customer.call("GET", "/v1/domains/alerts")).data["alerts"]
-        drops = [alert for alert in alerts if alert["alert_type"] == "score_drop"]
-        if len(drops) != 1:
-            raise Unexpected(f"{len(drops)} alerts in place of one: {alerts}")
-        self.told.alert = dropped
-        self.step(f"The target got worse; the alert came by webhook: {dropped.event['data']['title']}")
+        self.say(f"The target got worse; the alert came by webhook: {dropped.event['data']['title']}")
 
     async def cancel(self, customer: Customer) -> None:
         await self.stripe.cancel_subscription(self.subscription)
         await customer.until("/v1/auth/me", lambda me: me["plan"] == "free", PLAN_CHANGE_SECONDS)
         await customer.call("GET", f"/v1/compliance/reports/{self.told.report['job_id']}/pdf", 403)
-        self.step("Cancelled; the PDF of another scan was refused")
+        self.say("Cancelled; the PDF of another scan was refused")
 
     async def settle_up(self, customer: Customer) -> None:
+        """One charge for each scan that completed, and one alert."""
         me = (await customer.call("GET", "/v1/auth/me")).data
         self.told.charged = me["scans_this_month"]
         if self.told.charged != self.told.accepted:
-            raise Unexpected(f"{self.told.charged} scans were charged, {self.told.accepted} accepted")
-        self.step(f"Charged {self.told.charged} scans, as many as were accepted")
+            raise Unexpected(f"{self.told.charged} scans were charged, {self.told.accepted} completed")
+        alerts = (await customer.call("GET", "/v1/domains/alerts")).data["alerts"]
+        drops = [alert for alert in alerts if alert["alert_type"] == "score_drop"]
+        delivered = list(filter(is_drop, self.receiver.received))
+        if len(drops) != 1 or len(delivered) != 1:
+            raise Unexpected(f"{len(drops)} alerts, {len(delivered)} times delivered, in place of one: {alerts}")
+        self.say(f"Charged {self.told.charged} scans, as many as completed; one alert, delivered once")
+
+    async def leave(self, customer: Customer) -> None:
+        """Another customer, whom the operator disables and then deletes."""
+        email = await self.sign_up(customer)
+        await self.fleet.admin("disable-account", email)
+        await customer.until_refused("/v1/auth/me", "account_disabled")
+        await self.fleet.admin("delete-account", email, "--yes")
+        await customer.until_refused("/v1/auth/me", "invalid_api_key")
+        self.say("Disabled and deleted that account by `compliancelayer admin`; its key was refused at once")
+
+
+class Progress:
+    """Says which modules finished since it was last told."""
+
+    def __init__(self, say: Say) -> None:
+        self._say = say
+        self._seen: set[str] = set()
+
+    def __call__(self, progress: dict[str, Any]) -> None:
+        finished = {name for name, state in progress["modules"].items() if state in ("done", "not_tested")}
+        if new := sorted(finished - self._seen):
+            self._seen |= finished
+            self._say(f"  {progress['done']}/{progress['total']}  {', '.join(new)}")
+
+
+def is_drop(received: Received) -> bool:
+    event = received.event
+    return bool(event["type"] == "alert.triggered" and event["data"]["alert_type"] == "score_drop")
 
 
 def tamper(pdf: bytes) -> bytes:

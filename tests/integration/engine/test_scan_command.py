@@ -94,7 +94,7 @@ async def test_what_cannot_be_scanned(lab: Lab, capsys: pytest.CaptureFixture[st
     [
         ({"domain": "10.0.0.1"}, "IP address"),
         ({"domain": ""}, "empty"),
-        ({"format": "pdf"}, "--format takes"),
+        ({"format": "xml"}, "--format takes"),
         ({"modules": "dns,whois"}, "--modules takes"),
         ({"modules": ","}, "--modules takes"),
         ({"fail_under": "101"}, "--fail-under takes"),

@@ -3,11 +3,15 @@
 import asyncio
 from typing import Any
 
+import asyncpg
 import pytest
 
-from tests.support.app import Answer, Client, principal
+from tests.support import toy
+from tests.support.app import Answer, Client, principal, running
+from tests.support.clock import SetClock
 
 ME = principal(7)
+DAY = 24 * 3600
 ROUTES = ("/v1/notes", "/v1/slow-notes")  # the effect in the layer's transaction, and in the handler's own
 
 
@@ -34,6 +38,7 @@ async def test_a_repetition_gets_the_same_answer_and_another_body_none(client: C
     assert again.headers["Content-Type"] == first.headers["Content-Type"]
     other = await post(client, path, "k", text="y")
     assert (other.status, other.json()["error"]) == (409, "idempotency_conflict")
+    assert (await post(client, path, "k")).json()["id"] == first.json()["id"]
     assert (await post(client, path, "another key")).json()["id"] != first.json()["id"]
     assert await notes(client) == 2
 
@@ -92,3 +97,50 @@ async def test_a_malformed_key_is_refused(client: Client, key: str) -> None:
 
 async def test_a_key_of_the_greatest_length_is_taken(client: Client) -> None:
     assert (await post(client, "/v1/notes", "~" * 255)).status == 201
+
+
+class TickingClock(SetClock):
+    """Each look takes a second."""
+
+    def monotonic(self) -> float:
+        self.forward(1)
+        return super().monotonic()
+
+
+@pytest.mark.parametrize("path", ROUTES)
+async def test_an_answer_is_kept_for_a_day(database_url: str, path: str) -> None:
+    clock = SetClock()
+    async with running(toy.service, database_url=database_url, clock=clock) as client:
+        first = (await post(client, path, "k")).json()["id"]
+        clock.forward(DAY - 1)
+        assert (await post(client, path, "k")).json()["id"] == first
+        clock.forward(1)
+        assert (await post(client, path, "k", text="another body")).json()["id"] != first
+
+
+async def test_one_that_still_runs_is_waited_for_and_then_said_to_run(database_url: str) -> None:
+    clock = TickingClock()
+    async with running(toy.service, database_url=database_url, clock=clock) as client:
+        await post(client, "/v1/slow-notes", "k")
+        await _claim(database_url, clock)
+        answer = await post(client, "/v1/slow-notes", "k")
+        assert (answer.status, answer.json()["error"]) == (409, "idempotency_conflict")
+        assert answer.headers["Retry-After"] == "2"
+        assert await notes(client) == 1
+
+
+async def test_a_claim_of_a_process_that_died_is_taken_over(database_url: str) -> None:
+    clock = SetClock()
+    async with running(toy.service, database_url=database_url, clock=clock) as client:
+        await post(client, "/v1/slow-notes", "k")
+        await _claim(database_url, clock)
+        clock.forward(60)
+        assert (await post(client, "/v1/slow-notes", "k")).status == 200
+        assert await notes(client) == 2
+
+
+async def _claim(database_url: str, clock: SetClock) -> None:
+    """Leave the record as a process does that is amid the effect."""
+    conn = await asyncpg.connect(database_url)
+    await conn.execute("update toy.idempotency set state = 'running', created_at = $1", clock.now())
+    await conn.close()

@@ -96,5 +96,5 @@ def test_an_unknown_variable_is_answered_with_the_nearest_name() -> None:
     environ = {"CL_PROT": "1", "CL_QQQQ": "1", "CL_PORT": "1", "HOME": "/"}
     assert unknown(environ, [FleetSettings]) == [
         "CL_PROT is not a setting: did you mean CL_PORT?",
-        "CL_QQQQ is not a setting: unset it",
+        "CL_QQQQ is not a setting: unset it.",
     ]
