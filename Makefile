@@ -41,4 +41,4 @@ bench: setup-tests ## measure, as ratios, and print each as met or missed
 	@$(PYTHON) -m tests.bench
 
 documents: setup ## make the documents that are generated: OpenAPI and docs/events.md
-	@$(PYTHON) -m services.documents
+	@$(PYTHON) -m services.cli documents

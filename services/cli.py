@@ -44,7 +44,7 @@ def up(
 @app.command()
 def scan(
     domain: Annotated[str, typer.Argument(help="the domain to scan")],
-    format: Annotated[str, typer.Option(help="table, json, csv, html or pdf")] = "table",
+    form: Annotated[str, typer.Option("--format", help="table, json, csv, html or pdf")] = "table",
     output: Annotated[Path | None, typer.Option(help="the file to write to, in place of the terminal")] = None,
     include_raw: Annotated[bool, typer.Option("--include-raw", help="add the evidence to the report")] = False,
     fail_under: Annotated[str | None, typer.Option(help="exit with 1 under this score or grade")] = None,
@@ -59,7 +59,7 @@ def scan(
     sys.exit(
         run(
             domain,
-            format=format,
+            form=form,
             output=output,
             include_raw=include_raw,
             fail_under=fail_under,

@@ -48,6 +48,7 @@ def configure(*, level: str, json: bool, stream: TextIO | None = None) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(max(number, logging.WARNING))  # libraries speak only when something is wrong
+    logging.getLogger("aiormq").setLevel(logging.CRITICAL)  # that the broker is away is the bus's to say, once
 
 
 def hide_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

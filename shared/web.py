@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from aiohttp import hdrs, web
+from aiohttp import HttpVersion11, hdrs, web
 
 from shared import trace
 from shared.binding import body_argument, path_arguments, query_argument, read_body
@@ -21,7 +21,7 @@ from shared.idempotency import Call, Idempotency
 from shared.routes import Route, Routes
 from shared.service import Context
 
-__all__ = ["Caller", "Identify", "Routes", "caller", "client_address", "request_id", "web_app"]
+__all__ = ["Caller", "Identify", "Routes", "caller", "client_address", "expected", "request_id", "web_app"]
 
 _RAW_LIMIT = 1024**2  # aiohttp's own bound for what no route declares
 _ASSERTIONS_KEPT = 1024
@@ -54,11 +54,17 @@ def web_app(ctx: Context[Any], *topics: Routes, identify: Identify | None = None
     for route in (route for routes in topics for route in routes):
         handler = _handler(ctx, route, identify, idempotency)
         for path in {route.path, route.path.rstrip("/") + "/"}:
-            app.router.add_route(route.method, path, handler)
-            if route.method == hdrs.METH_GET:
-                app.router.add_route(hdrs.METH_HEAD, path, handler)
+            for method in (hdrs.METH_GET, hdrs.METH_HEAD) if route.method == hdrs.METH_GET else (route.method,):
+                app.router.add_route(method, path, handler, expect_handler=expected)
     app.on_response_prepare.append(_prepare)
     return app
+
+
+async def expected(request: web.Request) -> None:
+    """For `Expect`: asks for the body. What else may be expected is ignored (RFC 9110, section 10.1.1)."""
+    if request.version >= HttpVersion11 and request.headers[hdrs.EXPECT].lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0
 
 
 def caller(request: web.Request) -> Caller:

@@ -28,7 +28,8 @@ from shared.database import Connection, Database, Unavailable
 from shared.keys import Keys
 from shared.metrics import Metrics
 from shared.migrations import MigrationError, verify
-from shared.postgres import OWNER, PostgresFailed, PrivatePostgres
+from shared.postgres import OWNER, PrivatePostgres
+from shared.postgres_programs import PostgresFailed
 from shared.service import Service
 from shared.settings import FleetSettings, SettingError
 

@@ -29,7 +29,7 @@ _GRADES: tuple[Grade, ...] = get_args(Grade)  # best first
 class _Request:
     target: Target
     options: engine.Options
-    format: Format
+    form: Format
     output: Path | None
     include_raw: bool
     passes: Callable[[Report], bool]
@@ -43,7 +43,7 @@ class _UsageError(Exception):
 def run(
     domain: str,
     *,
-    format: str = "table",  # noqa: A002  as the option is called
+    form: str = "table",
     output: Path | None = None,
     include_raw: bool = False,
     fail_under: str | None = None,
@@ -63,13 +63,13 @@ def run(
         request = _Request(
             target=parse(domain),
             options=engine.Options(_modules(modules), settings.scan_timeout),
-            format=_format(format),
+            form=_form(form),
             output=output,
             include_raw=include_raw,
             passes=_bar(fail_under),
             quiet=quiet,
         )
-        if request.format == "pdf" and output is None:
+        if request.form == "pdf" and output is None:
             raise _UsageError("A PDF needs a file: add --output FILE.")
     except (InvalidDomain, SettingError, _UsageError) as error:
         sys.stderr.write(f"{error}\n")
@@ -99,10 +99,10 @@ async def _scan(request: _Request, world: World) -> int:
 
 
 async def _write(report: Report, request: _Request) -> None:
-    if request.format == "table":
+    if request.form == "table":
         print_table(report, request.output)
         return
-    content = await _content(report, request.format)
+    content = await _content(report, request.form)
     if request.output:
         request.output.write_bytes(content)
     else:
@@ -135,7 +135,7 @@ async def _print(html: str) -> bytes:
         await renderer.close()
 
 
-def _format(text: str) -> Format:
+def _form(text: str) -> Format:
     if text not in _FORMATS:
         raise _UsageError(f"--format takes {', '.join(_FORMATS)}; {text!r} is none of them.")
     return next(form for form in _FORMATS if form == text)

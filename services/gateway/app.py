@@ -16,7 +16,7 @@ from services.gateway.upstream import Upstreams
 from shared.contracts.events import AccountDisabled, CredentialRevoked
 from shared.service import Context, Service
 from shared.settings import SettingError
-from shared.web import web_app
+from shared.web import expected, web_app
 
 
 def create_app(ctx: Context[GatewaySettings]) -> web.Application:
@@ -30,6 +30,7 @@ def create_app(ctx: Context[GatewaySettings]) -> web.Application:
     ctx.bus.broadcast(AccountDisabled, lambda event: authentication.forget(event.account_id))
 
     async def connections(_app: web.Application) -> AsyncIterator[None]:
+        await upstreams.open()
         yield
         await upstreams.close()
 
@@ -37,8 +38,8 @@ def create_app(ctx: Context[GatewaySettings]) -> web.Application:
     app = web_app(ctx, *own, identify=entry.identify)
     for route in (route for routes in own for route in routes):
         for path in {route.path, route.path.removesuffix("/") + "/"}:
-            app.router.add_route("*", path, _only(route.method, entry))
-    app.router.add_route("*", "/{path:.*}", proxy)
+            app.router.add_route("*", path, _only(route.method, entry), expect_handler=expected)
+    app.router.add_route("*", "/{path:.*}", proxy.handle, expect_handler=expected)
     app.cleanup_ctx.append(connections)
     app.on_response_prepare.append(add_rate_headers)
     return app

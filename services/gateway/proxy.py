@@ -12,7 +12,7 @@ from services.gateway.entry import Entry
 from services.gateway.routing import match
 from services.gateway.upstream import Upstreams
 from shared.binding import read_body
-from shared.errors import ApiError, NotFound
+from shared.errors import NotFound
 from shared.web import Caller
 
 # What services read of a client's headers; nothing else gets past the gateway.
@@ -30,7 +30,7 @@ class Proxy:
     entry: Entry
     upstreams: Upstreams
 
-    async def __call__(self, request: web.Request) -> web.StreamResponse:
+    async def handle(self, request: web.Request) -> web.StreamResponse:
         return await self.forward(request, await self.entry.identify(request))
 
     async def forward(self, request: web.Request, caller: Caller) -> web.StreamResponse:
@@ -39,11 +39,7 @@ class Proxy:
         if row is None:
             raise NotFound()
         path = request.rel_url.raw_path.removesuffix("/")
-        if not path.isascii():
-            raise NotFound()
         query = request.rel_url.raw_query_string
-        if not query.isascii():
-            raise ApiError("invalid_request", "The query string must be percent-encoded.")
         answering = self.upstreams.answer(
             row.service,
             request.method,

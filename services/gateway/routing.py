@@ -57,7 +57,9 @@ TABLE: tuple[Row, ...] = (
 
 
 def match(path: str, table: Sequence[Row] = TABLE) -> Row | None:
-    """The row with the longest prefix of `path`, by whole segments. Both slash forms are one path."""
+    """The row with the longest prefix of `path` (decoded), by whole segments. Both slash forms are one path."""
+    if not {".", ".."}.isdisjoint(path.split("/")):
+        return None  # what a service, or a proxy before it, makes of these is not ours to guess
     path = path.removesuffix("/")
     candidates = [row for row in table if path == row.prefix or path.startswith(row.prefix + "/")]
     return max(candidates, key=lambda row: len(row.prefix), default=None)

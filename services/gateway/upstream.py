@@ -20,20 +20,19 @@ UNIX = "unix:"
 
 class Upstreams:
     def __init__(self, urls: Mapping[str, str], assertions: Assertions) -> None:
-        """`urls`: service -> http://host:port or unix:/path."""
+        """`urls`: service -> http://host:port or unix:/path. To be opened before use."""
         self._assertions = assertions
-        self._base: dict[str, str] = {}
+        self._urls = urls
         self._sessions: dict[str, aiohttp.ClientSession] = {}
-        for service, url in urls.items():
-            connector: aiohttp.BaseConnector
-            if url.startswith(UNIX):
-                connector = aiohttp.UnixConnector(url.removeprefix(UNIX).removeprefix("//"), limit=CONNECTIONS)
-                self._base[service] = f"http://{service}"
-            else:
-                connector = aiohttp.TCPConnector(limit=CONNECTIONS)
-                self._base[service] = url.rstrip("/")
+
+    async def open(self) -> None:
+        for service, url in self._urls.items():
+            unix = url.startswith(UNIX)
             self._sessions[service] = aiohttp.ClientSession(
-                connector=connector,
+                "http://localhost" if unix else url,
+                connector=aiohttp.UnixConnector(url.removeprefix(UNIX).removeprefix("//"), limit=CONNECTIONS)
+                if unix
+                else aiohttp.TCPConnector(limit=CONNECTIONS),
                 auto_decompress=False,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=False,
@@ -70,7 +69,7 @@ class Upstreams:
         try:
             async with self._sessions[service].request(
                 method,
-                URL(self._base[service] + path, encoded=True),
+                URL(path, encoded=True),
                 headers=sent,
                 data=body,
                 allow_redirects=False,

@@ -9,12 +9,13 @@ from pydantic import BaseModel
 
 from services.monitor.domains import MonitoredDomain
 from shared.contracts.base import Contract, Timestamp, iso
-from shared.contracts.events import ScanCompleted, ScanFailed
+from shared.contracts.events import FindingRef, ScanCompleted, ScanFailed
 from shared.contracts.report import Severity
 
 AlertType = Literal["score_drop", "critical_issue", "cert_expiry", "config_change", "scan_failed"]
 
 MAX_CRITICAL = 20  # alerts one scan may raise for new critical findings
+MAX_KNOWN = 500  # critical findings kept of a domain
 WARN_DAYS = (30, 14, 7, 1, 0)  # before a certificate's end
 
 
@@ -34,13 +35,14 @@ class NewAlert:
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
+    """What a scan saw a host serve."""
+
     domain_id: int
     host: str
     port: int
     sha256: str
     issuer: str
     not_after: datetime
-    warned_days: int | None = None
 
 
 class AlertView(Contract):
@@ -79,9 +81,7 @@ def of_scan(domain: MonitoredDomain, event: ScanCompleted) -> Iterator[NewAlert]
         yield dropped
     if domain.alert_on_critical:
         known = set(domain.critical_findings)
-        new = [
-            finding for finding in event.findings if finding.severity == "critical" and finding.fingerprint not in known
-        ]
+        new = [finding for finding in event.findings if finding.severity == "critical" and _key(finding) not in known]
         for finding in new[:MAX_CRITICAL]:
             yield NewAlert(
                 alert_type="critical_issue",
@@ -94,11 +94,23 @@ def of_scan(domain: MonitoredDomain, event: ScanCompleted) -> Iterator[NewAlert]
             )
 
 
+def known_critical(domain: MonitoredDomain, event: ScanCompleted) -> list[str]:
+    """The critical findings known after `event`: those it found, and those it could not look for by our doing."""
+    found = [_key(finding) for finding in event.findings if finding.severity == "critical"]
+    kept = [key for key in domain.critical_findings if key.partition(" ")[0] in event.unavailable]
+    return list(dict.fromkeys(found + kept))[:MAX_KNOWN]
+
+
+def _key(finding: FindingRef) -> str:
+    return f"{finding.id} {finding.fingerprint}"
+
+
 def score_drop(domain: MonitoredDomain, event: ScanCompleted) -> NewAlert | None:
-    """A drop of the threshold or more; none where a source of ours was missing from this scan."""
-    if domain.last_score is None or event.source_unavailable or not domain.alert_on_score_drop:
+    """A drop of the threshold or more since the last scan that is comparable."""
+    before = domain.baseline(event.unavailable)
+    if before is None or not domain.alert_on_score_drop:
         return None
-    drop = domain.last_score - event.score
+    drop = before.score - event.score
     if drop < domain.alert_threshold:
         return None
     return NewAlert(
@@ -106,11 +118,11 @@ def score_drop(domain: MonitoredDomain, event: ScanCompleted) -> NewAlert | None
         severity="high" if drop >= 20 or event.grade == "F" else "medium",
         title=f"{domain.domain}: the score fell by {drop} to {event.score}",
         message=(
-            f"The score of {domain.domain} fell from {domain.last_score} ({domain.last_grade}) to {event.score} "
+            f"The score of {domain.domain} fell from {before.score} ({before.grade}) to {event.score} "
             f"({event.grade}); you asked to be told of a drop of {domain.alert_threshold:g} or more."
         ),
         cause=f"score {event.job_id}",
-        old_value=str(domain.last_score),
+        old_value=str(before.score),
         new_value=str(event.score),
         job_id=event.job_id,
     )
@@ -131,26 +143,24 @@ def of_failure(domain: MonitoredDomain, event: ScanFailed) -> NewAlert | None:
     )
 
 
-def warning_due(not_after: datetime, now: datetime) -> int | None:
-    """The nearest warning, in days before the end, that is due by now; None while none is."""
-    due = [days for days in WARN_DAYS if now >= not_after - timedelta(days=days)]
-    return min(due, default=None)
+def next_warning(not_after: datetime, now: datetime) -> datetime | None:
+    """When the next warning of a certificate's end is due, later than `now`; None after the last."""
+    due = (not_after - timedelta(days=days) for days in WARN_DAYS)
+    return min((moment for moment in due if moment > now), default=None)
 
 
-def of_certificate(domain: str, certificate: Certificate, now: datetime) -> NewAlert | None:
-    """A warning that is due and was not given yet."""
-    days = warning_due(certificate.not_after, now)
-    if days is None or (certificate.warned_days is not None and certificate.warned_days <= days):
-        return None
+def of_certificate(domain: str, certificate: Certificate, now: datetime) -> NewAlert:
+    """The nearest warning that is due by `now`. One certificate raises it once, however many hosts serve it."""
+    left = certificate.not_after - now
+    days = min((days for days in WARN_DAYS if left <= timedelta(days=days)), default=max(WARN_DAYS))
     where = f"{certificate.host}:{certificate.port}"
     end = f"{certificate.not_after:%Y-%m-%d %H:%M} UTC"
-    when = f"expired on {end}" if now >= certificate.not_after else f"expires on {end}"
+    when = f"expired on {end}" if left <= timedelta() else f"expires on {end}"
     return NewAlert(
         alert_type="cert_expiry",
         severity="critical" if days == 0 else "high" if days <= 7 else "medium",
         title=f"{domain}: the certificate of {where} {when}",
         message=f"The certificate that {where} serves, issued by {certificate.issuer}, {when}. Renew it.",
-        cause=f"certificate {certificate.sha256} {where} {days}",
-        old_value=None,
+        cause=f"certificate {certificate.sha256} {days}",
         new_value=iso(certificate.not_after),
     )

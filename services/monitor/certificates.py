@@ -1,7 +1,5 @@
 """The timer on certificates' end dates: it warns between scans too, from what the last one saw."""
 
-from datetime import timedelta
-
 from services.monitor import alerts, repository
 from services.monitor.notify import Notifier
 from shared.contracts.base import iso
@@ -13,18 +11,14 @@ AT_ONCE = 100
 
 
 async def warn(database: Database, notifier: Notifier) -> int:
-    """Give the warnings that are due; how many certificates were looked at."""
+    """Give the warnings that are due; how many there were."""
     async with database.transaction() as conn:
         now = notifier.clock.now()
-        horizon = now + timedelta(days=max(alerts.WARN_DAYS))
-        ending = await repository.ending_certificates(conn, horizon, AT_ONCE)
-        for domain, certificate in ending:
-            alert = alerts.of_certificate(domain.domain, certificate, now)
-            days = alerts.warning_due(certificate.not_after, now)
-            if alert is None or days is None:
-                continue
-            await repository.set_warned(conn, certificate, days)
-            if await notifier.alert(conn, domain, alert):
+        due = await repository.certificates.due(conn, now, AT_ONCE)
+        for domain, certificate in due:
+            following = alerts.next_warning(certificate.not_after, now)
+            await repository.certificates.set_next_warning(conn, certificate, following)
+            if await notifier.alert(conn, domain, alerts.of_certificate(domain.domain, certificate, now)):
                 await notifier.webhook(
                     conn,
                     domain.account_id,
@@ -40,12 +34,13 @@ async def warn(database: Database, notifier: Notifier) -> int:
                         "days_left": max((certificate.not_after - now).days, 0),
                     },
                 )
-        return len(ending)
+        return len(due)
 
 
 def certificate_timer(database: Database, notifier: Notifier) -> Worker:
     async def run(stopping: Stopping) -> None:
         while not await stopping.wait(LOOK_EVERY):
-            await warn(database, notifier)
+            while await warn(database, notifier) == AT_ONCE and not stopping:
+                pass
 
     return run

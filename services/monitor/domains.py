@@ -1,17 +1,21 @@
 """A monitored domain: how often it is scanned and what raises an alert."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
+from pydantic.json_schema import SkipJsonSchema
 
+from services.monitor.change import Change
 from shared.contracts.base import Contract, Timestamp
 from shared.contracts.report import Grade
 
 Frequency = Literal["hourly", "daily", "weekly"]
 Threshold = Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)]
+
+MAX_BASELINES = 8
 
 INTERVAL: MappingProxyType[Frequency, timedelta] = MappingProxyType(
     {"hourly": timedelta(hours=1), "daily": timedelta(days=1), "weekly": timedelta(weeks=1)}
@@ -26,15 +30,22 @@ class NewDomain(BaseModel):
     alert_on_critical: bool = True
 
 
-class DomainChange(BaseModel):
-    """What is absent stays as it is."""
+class DomainChange(Change):
+    scan_frequency: Frequency | SkipJsonSchema[None] = None
+    alert_threshold: Threshold | SkipJsonSchema[None] = None
+    alert_on_score_drop: bool | SkipJsonSchema[None] = None
+    alert_on_critical: bool | SkipJsonSchema[None] = None
+    badge_enabled: bool | SkipJsonSchema[None] = None
+    is_paused: bool | SkipJsonSchema[None] = None
 
-    scan_frequency: Frequency | None = None
-    alert_threshold: Threshold | None = None
-    alert_on_score_drop: bool | None = None
-    alert_on_critical: bool | None = None
-    badge_enabled: bool | None = None
-    is_paused: bool | None = None
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """The score of a scan, comparable with those that lacked the same checks by our doing."""
+
+    score: int
+    grade: Grade
+    unavailable: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +66,29 @@ class MonitoredDomain:
     last_score: int | None = None
     last_grade: Grade | None = None
     last_scanned_at: datetime | None = None
-    failing: bool = False
-    critical_findings: tuple[str, ...] = field(default=())  # fingerprints seen at the last scan
+    last_failed_at: datetime | None = None
+    baselines: tuple[Baseline, ...] = ()  # the newest last
+    critical_findings: tuple[str, ...] = ()  # of the last scan, as `alerts.known_critical` makes them
+
+    @property
+    def failing(self) -> bool:
+        """Whether the newest scan known failed."""
+        return self.last_failed_at is not None and not self.knows_of(self.last_failed_at)
+
+    def knows_of(self, moment: datetime) -> bool:
+        """Whether a scan as new as `moment`, or newer, has been followed already."""
+        return self.last_scanned_at is not None and self.last_scanned_at >= moment
+
+    def baseline(self, unavailable: tuple[str, ...]) -> Baseline | None:
+        """What a scan that lacked the checks `unavailable` is compared with."""
+        return next((one for one in self.baselines if one.unavailable == unavailable), None)
+
+
+def rebased(baselines: tuple[Baseline, ...], newest: Baseline) -> tuple[Baseline, ...]:
+    """What the next scan is compared with. Once a scan could be compared, all older ones are out of date."""
+    if any(one.unavailable == newest.unavailable for one in baselines):
+        return (newest,)
+    return (*baselines, newest)[-MAX_BASELINES:]
 
 
 class DomainView(Contract):

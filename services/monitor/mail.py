@@ -1,40 +1,40 @@
-"""A mail to an account, and when it is tried again."""
+"""A mail to an account."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime
 
 from services.monitor.alerts import NewAlert
+from services.monitor.text import one_line
 
-RETRY_AFTER = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 240, 720, 1440))
+SUBJECT_LENGTH = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Mail:
     id: int  # also its Message-ID: the same at every attempt
+    account_id: int
     recipient: str
     subject: str
     body: str
-    retry_count: int = 0
 
 
-def one_line(text: str) -> str:
-    """Text from a scan, fit for a header."""
-    return " ".join("".join(character if character.isprintable() else " " for character in text).split())[:200]
+@dataclass(frozen=True, slots=True)
+class LeasedMail(Mail):
+    """A mail that is this worker's to send, until `leased_until`."""
+
+    retry_count: int
+    leased_until: datetime
 
 
-def of_alert(mail_id: int, recipient: str, alert: NewAlert, public_url: str) -> Mail:
-    body = f"{alert.message}\n\nAll alerts and what raises them: {public_url}/docs#tag/Monitoring\n"
-    return Mail(mail_id, recipient, f"[{alert.severity}] {one_line(alert.title)}", body)
+def of_alert(mail_id: int, account_id: int, recipient: str, alert: NewAlert, public_url: str) -> Mail:
+    body = f"{alert.message}\n\nAll alerts, and how to choose which are mailed: {public_url}/docs#/Monitoring\n"
+    return Mail(mail_id, account_id, recipient, f"[{alert.severity}] {one_line(alert.title, SUBJECT_LENGTH)}", body)
 
 
-def of_endpoint_turned_off(mail_id: int, recipient: str, url: str) -> Mail:
+def of_endpoint_turned_off(mail_id: int, account_id: int, recipient: str, endpoint_id: int, url: str) -> Mail:
     body = (
         f"Your webhook endpoint {url} took no delivery for three days, or answered 410 Gone, and was turned off.\n\n"
-        'Turn it on again with PATCH /v1/webhooks/{id} and {"is_active": true}; what it missed can be redelivered.\n'
+        f'Turn it on again with PATCH /v1/webhooks/{endpoint_id} and {{"is_active": true}}. What waited for it is '
+        "then delivered; what was given up can be redelivered.\n"
     )
-    return Mail(mail_id, recipient, "Your webhook endpoint was turned off", body)
-
-
-def retry_after(retry_count: int) -> timedelta | None:
-    """How long to wait after attempt number `retry_count` (0 the first) failed; None: give up."""
-    return RETRY_AFTER[retry_count] if retry_count < len(RETRY_AFTER) else None
+    return Mail(mail_id, account_id, recipient, "Your webhook endpoint was turned off", body)

@@ -652,7 +652,8 @@ async def record_mail(
     status = "sent" if error is None else "pending" if retry_at else "failed"
     await conn.execute(
         """update mail set status = $2::text, error_message = $3, retry_count = retry_count + 1,
-                           next_attempt_at = coalesce($4, next_attempt_at), sent_at = case when $2::text = 'sent' then $5::timestamptz end
+                           next_attempt_at = coalesce($4, next_attempt_at),
+                           sent_at = case when $2::text = 'sent' then $5::timestamptz end
            where id = $1""",
         mail_id,
         status,

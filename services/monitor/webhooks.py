@@ -5,13 +5,16 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import orjson
 from pydantic import BaseModel, Field
+from pydantic.json_schema import SkipJsonSchema
 
+from services.monitor.change import Change
+from services.monitor.retries import DEAD_AFTER
 from shared.contracts.base import Contract, Timestamp, iso
 
 EventType = Literal[
@@ -29,23 +32,6 @@ TEST_EVENT = "webhook.test"
 USER_AGENT = "ComplianceLayer-Webhooks/1.0"
 MAX_ENDPOINTS = 50  # an account
 
-# About three days in all, as Standard Webhooks recommends.
-RETRY_AFTER = tuple(
-    timedelta(**step)
-    for step in (
-        {"seconds": 5},
-        {"minutes": 5},
-        {"minutes": 30},
-        {"hours": 2},
-        {"hours": 5},
-        {"hours": 10},
-        {"hours": 14},
-        {"hours": 20},
-        {"hours": 24},
-    )
-)
-DEAD_AFTER = sum(RETRY_AFTER, timedelta())  # an endpoint that took nothing for so long is turned off
-
 Url = Annotated[str, Field(min_length=1, max_length=2048, examples=["https://hooks.example.com/compliancelayer"])]
 Events = Annotated[list[EventType], Field(min_length=1, max_length=20)]
 Description = Annotated[str, Field(max_length=500)]
@@ -57,13 +43,11 @@ class NewEndpoint(BaseModel):
     description: Description = ""
 
 
-class EndpointChange(BaseModel):
-    """What is absent stays as it is."""
-
-    url: Url | None = None
-    enabled_events: Events | None = None
-    description: Description | None = None
-    is_active: bool | None = None
+class EndpointChange(Change):
+    url: Url | SkipJsonSchema[None] = None
+    enabled_events: Events | SkipJsonSchema[None] = None
+    description: Description | SkipJsonSchema[None] = None
+    is_active: bool | SkipJsonSchema[None] = None
 
 
 class EndpointView(Contract):
@@ -123,13 +107,35 @@ class Delivery:
     """One event on its way to one endpoint."""
 
     id: int
-    endpoint_id: int
     event_id: str
     event_type: str
     body: bytes
-    retry_count: int
     url: str
-    secret: bytes = b""  # sealed
+    secret: bytes  # sealed
+
+
+@dataclass(frozen=True, slots=True)
+class LeasedDelivery(Delivery):
+    """A delivery that is this worker's to attempt, until `leased_until`."""
+
+    endpoint_id: int
+    retry_count: int
+    leased_until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """What decides whether an endpoint stays on."""
+
+    id: int
+    account_id: int
+    url: str
+    is_active: bool
+    failing_since: datetime | None  # None: the last delivery was taken
+
+    def is_dead(self, answer: "Answer", now: datetime) -> bool:
+        """Whether this failure is the last one it is allowed."""
+        return answer.gone or (self.failing_since is not None and now - self.failing_since >= DEAD_AFTER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,8 +199,3 @@ def headers(
 
 def new_secret(random: bytes) -> str:
     return "whsec_" + base64.b64encode(random).decode()
-
-
-def retry_after(retry_count: int) -> timedelta | None:
-    """How long to wait after attempt number `retry_count` (0 the first) failed; None: give up."""
-    return RETRY_AFTER[retry_count] if retry_count < len(RETRY_AFTER) else None

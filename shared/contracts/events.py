@@ -1,4 +1,4 @@
-"""The facts that services tell each other, and who listens to which. Append only: a field is never removed or changed."""
+"""The facts that services tell each other, and who hears which. Append only: no field is ever removed or changed."""
 
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal

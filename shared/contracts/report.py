@@ -70,7 +70,7 @@ class ModuleResult(Contract):
     status: Literal["completed", "not_tested"]
     issues: tuple[Issue, ...] = ()
     not_tested: tuple[NotTested, ...] = ()
-    detail: dict[str, Any] = Field(default_factory=dict)  # "checks": {id: verdict}, "weights": {id: weight}, and what was seen
+    detail: dict[str, Any] = Field(default_factory=dict)  # each check's verdict, weight and severity: see docs/scoring.md
 
 
 class ControlCheck(Contract):

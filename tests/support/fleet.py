@@ -28,7 +28,8 @@ SERVICES = ("auth", "billing", "scanner", "monitor", "reports", "gateway")
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
 SETTLE_SECONDS = 10.0  # RabbitMQ 3.10 loses a quorum queue that is stopped soon after its declaration
-COUNTED_SECONDS = 15.0  # for the last events to be consumed, and the broker to say so
+COUNT_SECONDS = 1.5  # for the broker to count what was acknowledged
+LAST_SECONDS = 15.0  # for the last events to be consumed, and the broker to say so
 
 Crossed = dict[str, dict[str, int]]  # event -> consumer -> how many it acknowledged
 
@@ -232,6 +233,7 @@ class Separate(Fleet):
     @asynccontextmanager
     async def broker_away(self) -> AsyncIterator[None]:
         await asyncio.sleep(self._declared + SETTLE_SECONDS - time.monotonic())
+        await asyncio.sleep(COUNT_SECONDS)
         self._acknowledged.update(await asyncio.to_thread(self._broker.acknowledged))
         await asyncio.to_thread(self._broker.end, signal.SIGTERM)
         try:
@@ -241,7 +243,7 @@ class Separate(Fleet):
 
     async def crossed(self) -> Crossed:
         """What every consumer acknowledged, by the broker's own counters; waits a little for each to have some."""
-        deadline = time.monotonic() + COUNTED_SECONDS
+        deadline = time.monotonic() + LAST_SECONDS
         while True:
             counted = self._acknowledged + Counter(await asyncio.to_thread(self._broker.acknowledged))
             crossed = {

@@ -17,6 +17,7 @@ from urllib.request import Request, urlopen
 
 from aio_pika import connect
 
+from shared.bus import RETRY_DELAYS
 from shared.bus.rabbitmq import split_url
 from shared.bus.topology import Topology
 from shared.contracts.events import TOPOLOGY
@@ -195,11 +196,11 @@ def _found(
         server.stop()
 
 
-async def remove_topology(url: str, retry_delays: Sequence[float]) -> None:
-    """Delete everything of ours under the prefix of `url` from its broker."""
+async def remove_topology(url: str, retry_delays: Sequence[float] = ()) -> None:
+    """Delete everything of ours under the prefix of `url` from its broker; `retry_delays`: besides the usual ones."""
     broker, prefix = split_url(url)
-    topology = Topology(prefix, retry_delays)
-    pairs = [topology.dead_letters, *map(topology.retry, retry_delays)]
+    topology = Topology(prefix, (*RETRY_DELAYS, *retry_delays))
+    pairs = [topology.dead_letters, *map(topology.retry, topology.retry_delays)]
     markers = {topology.marker(publisher) for publisher, _ in TOPOLOGY.values()}
     consumers = {topology.marker(service) for _, services in TOPOLOGY.values() for service in services}
     async with await connect(broker) as connection:

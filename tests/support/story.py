@@ -1,4 +1,4 @@
-"""The customer's life with the product, told once: the demo prints it, the tests hold it, in every form of the fleet."""
+"""The customer's life with the product, told once: the demo prints it, the tests hold it, in every form."""
 
 import asyncio
 import json
@@ -133,15 +133,16 @@ class Story:
         async with self.customer() as customer:
             await self.sign_up(customer)
             await self.scan(customer)
-            await self.scan_what_resists(customer)
+            jobs = await self.scan_what_resists(customer)
             await self.buy(customer)
             if self.with_pdf:
                 await self.get_pdf(customer)
+            async with self.customer() as another:
+                await self.leave(another)
+            await self.see_what_resisted(customer, jobs)
             await self.watch(customer)
             await self.cancel(customer)
             await self.settle_up(customer)
-        async with self.customer() as customer:
-            await self.leave(customer)
         return self.told
 
     async def sign_up(self, customer: Customer) -> str:
@@ -186,14 +187,17 @@ class Story:
         report: dict[str, Any] = (await customer.call("GET", f"/v1/scan/jobs/{job['job_id']}/report")).data
         return report
 
-    async def scan_what_resists(self, customer: Customer) -> None:
-        """Of these scans one ends in its budget, whatever befalls its worker; the others fail, and are given back."""
+    async def scan_what_resists(self, customer: Customer) -> list[dict[str, Any]]:
+        """The jobs: the first ends in its budget, whatever befalls its worker; the others fail, and are given back."""
         domains = ("broken.test", "dark.test", NOWHERE)
         jobs = [(await customer.call("POST", "/v1/scan", json={"domain": domain})).data for domain in domains]
         if self.with_faults:
             await customer.until(f"/v1/scan/jobs/{jobs[0]['job_id']}", lambda job: job["status"] == "running", 30)
             await self.fleet.kill_worker()
             self.say("The worker was killed in mid-scan, and started again")
+        return jobs
+
+    async def see_what_resisted(self, customer: Customer, jobs: list[dict[str, Any]]) -> None:
         broken, *failed = [await customer.finished(job) for job in jobs]
         report = await self._report(customer, broken)
         self.say(
@@ -268,13 +272,13 @@ class Story:
         self.say(f"Charged {self.told.charged} scans, as many as completed; one alert, delivered once")
 
     async def leave(self, customer: Customer) -> None:
-        """Another customer, whom the operator disables and then deletes."""
+        """A customer whom the operator disables and then deletes."""
         email = await self.sign_up(customer)
         await self.fleet.admin("disable-account", email)
         await customer.until_refused("/v1/auth/me", "account_disabled")
         await self.fleet.admin("delete-account", email, "--yes")
         await customer.until_refused("/v1/auth/me", "invalid_api_key")
-        self.say("Disabled and deleted that account by `compliancelayer admin`; its key was refused at once")
+        self.say("The operator disabled and deleted that account; its key was refused")
 
 
 class Progress:

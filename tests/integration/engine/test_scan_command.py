@@ -33,7 +33,7 @@ async def test_the_table_is_for_people(lab: Lab, capsys: pytest.CaptureFixture[s
 
 
 async def test_json_on_standard_output_is_all_there_is_on_it(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
-    assert await run(lab, "hardened.test", format="json", quiet=True) == scan.FINE
+    assert await run(lab, "hardened.test", form="json", quiet=True) == scan.FINE
     printed = capsys.readouterr()
     report = json.loads(printed.out)
     assert (report["domain"], report["job_id"], report["raw_results"]) == ("hardened.test", None, {})
@@ -42,7 +42,7 @@ async def test_json_on_standard_output_is_all_there_is_on_it(lab: Lab, capsys: p
 
 async def test_a_saved_report_recomputes(lab: Lab, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     saved = tmp_path / "report.json"
-    assert await run(lab, "hardened.test", format="json", output=saved, include_raw=True) == scan.FINE
+    assert await run(lab, "hardened.test", form="json", output=saved, include_raw=True) == scan.FINE
     assert recompute.run(saved) == recompute.EQUAL
     assert "score 100, grade A" in capsys.readouterr().out
     report = json.loads(saved.read_text())
@@ -65,9 +65,9 @@ def test_what_is_no_report_is_said_to_be_none(text: str, tmp_path: Path, capsys:
 
 async def test_csv_and_html(lab: Lab, tmp_path: Path) -> None:
     table, page = tmp_path / "report.csv", tmp_path / "report.html"
-    assert await run(lab, "hardened.test", format="csv", output=table) == scan.FINE
+    assert await run(lab, "hardened.test", form="csv", output=table) == scan.FINE
     assert "remediation" in next(csv.reader(table.read_text().splitlines()))
-    assert await run(lab, "hardened.test", format="html", output=page) == scan.FINE
+    assert await run(lab, "hardened.test", form="html", output=page) == scan.FINE
     assert "hardened.test" in page.read_text()
 
 
@@ -94,7 +94,7 @@ async def test_what_cannot_be_scanned(lab: Lab, capsys: pytest.CaptureFixture[st
     [
         ({"domain": "10.0.0.1"}, "IP address"),
         ({"domain": ""}, "empty"),
-        ({"format": "xml"}, "--format takes"),
+        ({"form": "xml"}, "--format takes"),
         ({"modules": "dns,whois"}, "--modules takes"),
         ({"modules": ","}, "--modules takes"),
         ({"fail_under": "101"}, "--fail-under takes"),
@@ -110,5 +110,5 @@ def test_usage_errors_say_what_to_do(options: dict[str, Any], says: str, capsys:
 
 
 async def test_an_output_that_cannot_be_written(lab: Lab, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert await run(lab, "hardened.test", format="json", output=tmp_path / "no" / "x.json") == scan.USAGE
+    assert await run(lab, "hardened.test", form="json", output=tmp_path / "no" / "x.json") == scan.USAGE
     assert "cannot be written" in capsys.readouterr().err

@@ -18,6 +18,7 @@ from tests.support import services
 from tests.support.bus import (
     EFFECTS,
     RETRY_DELAYS,
+    WAIT_SECONDS,
     World,
     connected,
     deleted,
@@ -133,7 +134,10 @@ async def test_a_message_that_is_no_event_is_a_dead_letter(world: World, broker:
         channel = await connection.channel()
         await channel.default_exchange.publish(aio_pika.Message(b"hello"), queue)
     await outcomes_are(world, "dead", 1)
-    (letter,) = await dead_letters(broker.url, None)
+    async with asyncio.timeout(WAIT_SECONDS):
+        while not (letters := await dead_letters(broker.url, None)):
+            await asyncio.sleep(0.05)
+    (letter,) = letters
     assert (letter.queue, letter.body) == (queue, b"hello")
     assert letter.error.startswith("PermanentError: no envelope")
 

@@ -25,4 +25,5 @@ class Addresses:
     @property
     def web(self) -> tuple[Host, ...]:
         """The hosts of the web checks: the domain and its `www.`, where they have addresses."""
-        return tuple(host for host in (self.domain, self.www) if not isinstance(host.addresses, Unseen) and host.addresses)
+        hosts = (self.domain, self.www)
+        return tuple(host for host in hosts if not isinstance(host.addresses, Unseen) and host.addresses)
