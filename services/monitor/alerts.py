@@ -143,6 +143,10 @@ def of_failure(domain: MonitoredDomain, event: ScanFailed) -> NewAlert | None:
     )
 
 
+def first_warning(not_after: datetime) -> datetime:
+    return not_after - timedelta(days=max(WARN_DAYS))
+
+
 def next_warning(not_after: datetime, now: datetime) -> datetime | None:
     """When the next warning of a certificate's end is due, later than `now`; None after the last."""
     due = (not_after - timedelta(days=days) for days in WARN_DAYS)

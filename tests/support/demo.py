@@ -15,21 +15,26 @@ from playwright.async_api import async_playwright
 
 from services.reports.renderer import RendererUnavailable, find_chromium
 from tests.support import story
-from tests.support.fleet import ROOT, Crossed, Embedded, Separate
+from tests.support.fleet import ROOT, Crossed, Embedded, Separate, StartFailed
 from tests.support.lab import Lab
 from tests.support.lab.world import everything
 from tests.support.receiver import Receiver
+from tests.support.services import Missing
 from tests.support.stripe import FakeStripe
 
 OUT = ROOT / "out"
-NO_BROWSER = 3  # exit code
+FAILED, NO_BROWSER = 1, 3  # exit codes
 SHOWN = 8  # findings
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
     parser.add_argument("--fleet", action="store_true", help="six processes over RabbitMQ, Redis and PostgreSQL")
-    return asyncio.run(demo(fleet=parser.parse_args().fleet))
+    try:
+        return asyncio.run(demo(fleet=parser.parse_args().fleet))
+    except (story.Unexpected, StartFailed, Missing) as error:
+        print(f"\nThe demo failed. {error}", file=sys.stderr)
+        return FAILED
 
 
 async def demo(*, fleet: bool) -> int:
@@ -40,9 +45,13 @@ async def demo(*, fleet: bool) -> int:
         settings = story.settings(lab, stripe)
         async with Separate(settings) if fleet else Embedded(settings) as running:
             say(f"The fleet is ready at {running.url} after {time.monotonic() - started:.1f} s")
-            told = await story.Story(
-                running, lab, stripe, receiver, say, with_pdf=browser, with_faults=fleet
-            ).tell()
+            try:
+                told = await story.Story(
+                    running, lab, stripe, receiver, say, with_pdf=browser, with_faults=fleet
+                ).tell()
+            except Exception:
+                print(*running.errors(), sep="\n", file=sys.stderr)
+                raise
             crossed = await running.crossed() if isinstance(running, Separate) else None
     show_report(told.bad_report)
     save(told)
@@ -52,9 +61,7 @@ async def demo(*, fleet: bool) -> int:
         show_crossed(crossed)
     say(f"Done in {time.monotonic() - started:.1f} s; the reports are in {OUT.name}/")
     if not browser:
-        say(
-            "No Chromium: all but the PDF was shown. Install one (Debian: apt-get install chromium), then run this again."
-        )
+        say("No Chromium: all but the PDF was shown. Get one (Debian: apt-get install chromium) and run this again.")
         return NO_BROWSER
     return 0
 
@@ -78,10 +85,13 @@ def show_report(report: dict[str, Any]) -> None:
     for name, module in report["modules"].items():
         bar = "█" * round((module["score"] or 0) / 5)
         print(f"  {name:15} {bar:20} {'-' if module['score'] is None else module['score']}")
-    for issue in report["issues"][:SHOWN]:
-        print(f"  {issue['severity']:8} {issue['finding']} ({issue['asset']})")
-    rest = len(report["issues"]) - SHOWN
-    print(f"  and {rest} more\n" if rest > 0 else "")
+    assets: dict[tuple[str, str], list[str]] = {}
+    for issue in report["issues"]:  # most severe first
+        assets.setdefault((issue["severity"], issue["finding"]), []).append(issue["asset"])
+    for (severity, finding), seen_at in list(assets.items())[:SHOWN]:
+        more = f" and {len(seen_at) - 1} more" if len(seen_at) > 1 else ""
+        print(f"  {severity:8} {finding} ({seen_at[0]}{more})")
+    print(f"  and {len(assets) - SHOWN} more findings\n" if len(assets) > SHOWN else "")
 
 
 def save(told: story.Told) -> None:

@@ -25,6 +25,7 @@ from tests.support.services import PrivateRabbitMQ, PrivateRedis, free_port
 
 ROOT = Path(__file__).parents[2]
 SERVICES = ("auth", "billing", "scanner", "monitor", "reports", "gateway")
+KEPT = ("PATH", "HOME", "LANG", "CL_CHROMIUM_PATH", "PLAYWRIGHT_BROWSERS_PATH")  # of our own environment
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
 SETTLE_SECONDS = 10.0  # RabbitMQ 3.10 loses a quorum queue that is stopped soon after its declaration
@@ -38,8 +39,8 @@ class StartFailed(Exception):
     """What the process said before it gave up."""
 
 
-class _Running:
-    """A child process whose output is kept, started from the project's folder with nothing of our environment's."""
+class Running:
+    """A child process whose output is kept, started from the project's folder with little of our environment."""
 
     def __init__(self, name: str, log: Path) -> None:
         self.name = name
@@ -148,7 +149,7 @@ class Embedded(Fleet):
     """`compliancelayer up`: one process, a private PostgreSQL, data below a folder of its own."""
 
     async def start(self) -> None:
-        self._running = _Running("compliancelayer up", self.folder / "fleet.log")
+        self._running = Running("compliancelayer up", self.folder / "fleet.log")
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         self._environment = self.settings | {"CL_PORT": str(port), "CL_METRICS_PORT": "0"}
@@ -179,9 +180,7 @@ class Separate(Fleet):
         self.stack.push_async_callback(postgres.stop)
         self.stack.callback(redis.stop)
         self.stack.callback(self._broker.stop)
-        await asyncio.gather(
-            postgres.start(), asyncio.to_thread(redis.start), asyncio.to_thread(self._broker.start)
-        )
+        await asyncio.gather(postgres.start(), asyncio.to_thread(redis.start), asyncio.to_thread(self._broker.start))
 
         passwords = {service: f"{service}-secret" for service in SERVICES if service != "gateway"}
         password_file = self.folder / "passwords.json"
@@ -204,16 +203,14 @@ class Separate(Fleet):
             | ({"CL_DATABASE_URL": databases[service]} if service in databases else addresses)
             for service in SERVICES
         }
-        self._running = {service: _Running(service, self.folder / f"{service}.log") for service in SERVICES}
+        self._running = {service: Running(service, self.folder / f"{service}.log") for service in SERVICES}
         self.stack.push_async_callback(self.stop)
         await asyncio.gather(*(self._start(service) for service in SERVICES))
         self._declared = time.monotonic()
 
     async def _migrate(self, passwords: Path) -> None:
-        migration = _Running("migrate", self.folder / "migrate.log")
-        await migration.start(
-            {**self.operator, "CL_DATABASE_PASSWORDS_FILE": str(passwords)}, "services", "migrate"
-        )
+        migration = Running("migrate", self.folder / "migrate.log")
+        await migration.start({**self.operator, "CL_DATABASE_PASSWORDS_FILE": str(passwords)}, "services", "migrate")
         assert migration.process is not None
         async with asyncio.timeout(START_SECONDS):
             if await migration.process.wait():
@@ -257,4 +254,4 @@ class Separate(Fleet):
 
 
 def _kept() -> dict[str, str]:
-    return {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "CI") if name in os.environ}
+    return {name: os.environ[name] for name in KEPT if name in os.environ}

@@ -91,7 +91,9 @@ class PrivateRabbitMQ:
         if self.counters:
             self._management_port = free_port()
             (self.folder / "plugins").write_text("[rabbitmq_management].\n")
-            kept = (f"management.sample_retention_policies.{kind}.minute = 1" for kind in ("global", "basic", "detailed"))
+            kept = (
+                f"management.sample_retention_policies.{kind}.minute = 1" for kind in ("global", "basic", "detailed")
+            )
             lines = (
                 "management.tcp.ip = 127.0.0.1",
                 f"management.tcp.port = {self._management_port}",

@@ -22,7 +22,7 @@ create table domain (
     alert_threshold double precision not null,
     alert_on_score_drop boolean not null,
     alert_on_critical boolean not null,
-    badge_enabled boolean not null,
+    badge_enabled boolean not null default false,
     is_paused boolean not null default false,
     over_limit boolean not null default false, -- paused by the plan, not by its owner
     version bigint not null default 1,
@@ -31,7 +31,8 @@ create table domain (
     last_score int,
     last_grade text,
     last_scanned_at timestamptz,
-    failing boolean not null default false,
+    last_failed_at timestamptz,
+    baselines jsonb not null default '[]', -- scores that the next one may be compared with
     critical_findings text[] not null default '{}',
     unique (account_id, domain)
 );
@@ -42,11 +43,10 @@ create table tick (
     id bigint not null unique,
     domain_id bigint not null references domain on delete cascade,
     scheduled_for timestamptz not null,
-    late_by_seconds double precision not null,
     primary key (domain_id, scheduled_for)
 );
 
--- The end dates that a timer watches. `warned_days` is the last warning given.
+-- The end dates that a timer watches. `warn_at`: when the next warning is due; null after the last.
 create table certificate (
     domain_id bigint not null references domain on delete cascade,
     host text not null,
@@ -54,10 +54,10 @@ create table certificate (
     sha256 text not null,
     issuer text not null,
     not_after timestamptz not null,
-    warned_days int,
+    warn_at timestamptz,
     primary key (domain_id, host, port)
 );
-create index certificate_end on certificate (not_after);
+create index certificate_warning on certificate (warn_at);
 
 create table alert (
     id bigint primary key,
@@ -117,6 +117,7 @@ create index delivery_newest on delivery (endpoint_id, created_at desc, id desc)
 
 create table mail (
     id bigint primary key,
+    account_id bigint not null,
     recipient text not null,
     subject text not null,
     body text not null,
@@ -127,4 +128,5 @@ create table mail (
     error_message text,
     sent_at timestamptz
 );
+create index mail_account on mail (account_id);
 create index mail_due on mail (next_attempt_at) where status = 'pending';
