@@ -108,8 +108,11 @@ class MemoryCache:
         self._windows.clear()
 
     def _window(self, key: str, seconds: int) -> Window:
-        window = self._windows.setdefault((key, seconds), Window(seconds))
-        self._windows.move_to_end((key, seconds))
+        window = self._windows.get((key, seconds))
+        if window is not None:
+            self._windows.move_to_end((key, seconds))
+            return window
+        window = self._windows[key, seconds] = Window(seconds)
         if len(self._windows) > _KEYS_KEPT:
             self._windows.popitem(last=False)
         return window

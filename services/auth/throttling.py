@@ -23,13 +23,13 @@ class Throttle:
         self._clock = clock
 
     async def signup(self, client: str | None) -> None:
-        await self._count(f"signup:{_network(client)}", SIGNUPS, "Too many accounts were made from this address.")
+        await self._count(f"signup:{_network(client)}", SIGNUPS, "The quota of sign-ups from your address is spent.")
 
     async def login(self, email: str, client: str | None) -> None:
         # Addresses stay out of the cache's keys.
         account = hashlib.sha256(email.encode()).hexdigest()
-        await self._count(f"login:{account}:{_network(client)}", ATTEMPTS, "Too many attempts to sign in.")
-        await self._count(f"login:{account}", GUESSES, "Too many attempts to sign in to this account.")
+        await self._count(f"login:{account}:{_network(client)}", ATTEMPTS, "The quota of attempts to sign in is spent.")
+        await self._count(f"login:{account}", GUESSES, "The quota of attempts to sign in to this account is spent.")
 
     async def _count(self, key: str, limits: tuple[tuple[int, int], ...], message: str) -> None:
         now = self._clock.now()

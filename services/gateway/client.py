@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from aiohttp import web
@@ -22,6 +23,7 @@ def client_address(request: web.Request, trusted: Sequence[IPv4Network | IPv6Net
     return str(address)
 
 
+@lru_cache(maxsize=1024)
 def _parse(text: str) -> IPv4Address | IPv6Address | None:
     """An IPv4 address is one in either family's notation (RFC 4291, section 2.5.5.2)."""
     try:

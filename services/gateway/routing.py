@@ -1,6 +1,5 @@
 """Which service answers what: one row a prefix, the longest match wins."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -56,10 +55,14 @@ TABLE: tuple[Row, ...] = (
 )
 
 
-def match(path: str, table: Sequence[Row] = TABLE) -> Row | None:
+_BY_PREFIX = {row.prefix: row for row in TABLE}
+_DEEPEST = max(prefix.count("/") for prefix in _BY_PREFIX)  # segments
+
+
+def match(path: str) -> Row | None:
     """The row with the longest prefix of `path` (decoded), by whole segments. Both slash forms are one path."""
-    if not {".", ".."}.isdisjoint(path.split("/")):
+    segments = path.removesuffix("/").split("/")
+    if not {".", ".."}.isdisjoint(segments):
         return None  # what a service, or a proxy before it, makes of these is not ours to guess
-    path = path.removesuffix("/")
-    candidates = [row for row in table if path == row.prefix or path.startswith(row.prefix + "/")]
-    return max(candidates, key=lambda row: len(row.prefix), default=None)
+    longest_first = ("/".join(segments[: length + 1]) for length in range(_DEEPEST, 0, -1))
+    return next((_BY_PREFIX[prefix] for prefix in longest_first if prefix in _BY_PREFIX), None)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from pydantic import BaseModel
@@ -144,13 +144,22 @@ def of_failure(domain: MonitoredDomain, event: ScanFailed) -> NewAlert | None:
 
 
 def first_warning(not_after: datetime) -> datetime:
-    return not_after - timedelta(days=max(WARN_DAYS))
+    """When the first warning of a certificate's end is due."""
+    return _before(not_after, max(WARN_DAYS))
 
 
 def next_warning(not_after: datetime, now: datetime) -> datetime | None:
-    """When the next warning of a certificate's end is due, later than `now`; None after the last."""
-    due = (not_after - timedelta(days=days) for days in WARN_DAYS)
-    return min((moment for moment in due if moment > now), default=None)
+    """When the next warning is due, later than `now`; None after the last."""
+    moments = (_before(not_after, days) for days in WARN_DAYS)
+    return min((moment for moment in moments if moment > now), default=None)
+
+
+def _before(moment: datetime, days: int) -> datetime:
+    """`days` before `moment`, or the calendar's beginning: a certificate may name any year from 1 on."""
+    try:
+        return moment - timedelta(days=days)
+    except OverflowError:
+        return datetime.min.replace(tzinfo=UTC)
 
 
 def of_certificate(domain: str, certificate: Certificate, now: datetime) -> NewAlert:

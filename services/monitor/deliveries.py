@@ -6,17 +6,14 @@ from datetime import timedelta
 
 import structlog
 
-from services.monitor import mail as mails
-from services.monitor import repository, webhooks
-from services.monitor.channel import DeliveryError
-from services.monitor.channels.email import EmailChannel
+from services.monitor import repository, retries
+from services.monitor.channels.email import DeliveryError, EmailChannel
 from services.monitor.channels.webhook import WebhookChannel
-from services.monitor.mail import Mail
+from services.monitor.mail import LeasedMail
 from services.monitor.notify import Notifier
-from services.monitor.webhooks import Answer, Delivery
+from services.monitor.webhooks import LeasedDelivery
 from shared.clock import Clock
 from shared.database import Database
-from shared.keys import Sealer
 from shared.service import Stopping
 
 log = structlog.get_logger(__name__)
@@ -33,58 +30,52 @@ class WebhookDeliveries:
     database: Database
     channel: WebhookChannel
     notifier: Notifier
-    seal: Sealer
     clock: Clock
 
     async def __call__(self, stopping: Stopping) -> None:
         """Attempt what is due until told to stop; attempts under way are finished."""
-        running: set[asyncio.Task[None]] = set()
-        busy: dict[int, int] = {}  # attempts under way by endpoint
+        running: dict[asyncio.Task[None], int] = {}  # an attempt, and its endpoint
 
-        def start(delivery: Delivery) -> None:
-            def ended(task: asyncio.Task[None]) -> None:
-                running.discard(task)
-                busy[delivery.endpoint_id] -= 1
-                if not task.cancelled() and (error := task.exception()):
-                    log.error("webhook_delivery_error", delivery_id=delivery.id, exc_info=error)
+        def ended(task: asyncio.Task[None]) -> None:
+            del running[task]
+            if not task.cancelled() and (error := task.exception()):
+                log.error("webhook delivery error", exc_info=error)
 
-            task = asyncio.create_task(self.attempt(delivery))
-            running.add(task)
-            busy[delivery.endpoint_id] = busy.get(delivery.endpoint_id, 0) + 1
-            task.add_done_callback(ended)
+        try:
+            while not await stopping.wait(LOOK_EVERY):
+                for delivery in await self.lease(AT_ONCE - len(running), set(running.values())):
+                    task = asyncio.create_task(self.attempt(delivery))
+                    running[task] = delivery.endpoint_id
+                    task.add_done_callback(ended)
+        finally:
+            await asyncio.gather(*running, return_exceptions=True)
 
-        while not await stopping.wait(LOOK_EVERY):
-            free = AT_ONCE - len(running)
-            if free == 0:
-                continue
-            async with self.database.transaction() as conn:
-                full = [endpoint_id for endpoint_id, count in busy.items() if count >= AT_ONCE_AN_ENDPOINT]
-                due = await repository.claim_deliveries(
-                    conn, self.clock.now(), LEASE, free, AT_ONCE_AN_ENDPOINT, skip=full
-                )
-            for delivery in due:
-                start(delivery)
-        await asyncio.gather(*running, return_exceptions=True)
+    async def lease(self, limit: int, busy: set[int]) -> list[LeasedDelivery]:
+        """What to attempt now; nothing more for the endpoints that are `busy`."""
+        if limit == 0:
+            return []
+        async with self.database.transaction() as conn:
+            return await repository.deliveries.lease(
+                conn, self.clock.now(), LEASE, limit, AT_ONCE_AN_ENDPOINT, skip=busy
+            )
 
-    async def attempt(self, delivery: Delivery) -> None:
+    async def attempt(self, delivery: LeasedDelivery) -> None:
         """One attempt and its record. Without the record it is attempted again when its lease ends: at least once."""
-        answer = await self.send(delivery)
+        answer = await self.channel.send(delivery, self.clock.now())
         async with self.database.transaction() as conn:
             now = self.clock.now()
-            wait = None if answer.gone else webhooks.retry_after(delivery.retry_count)
-            if not await repository.record_attempt(conn, delivery, answer, now + wait if wait else None, now):
+            endpoint = await repository.endpoints.lock(conn, delivery.endpoint_id)
+            wait = None if answer.success or answer.gone else retries.wait(retries.WEBHOOK, delivery.retry_count)
+            retry_at = now + wait if wait else None
+            if endpoint is None or not await repository.deliveries.record(conn, delivery, answer, retry_at, now):
                 return
-            turned_off = await repository.record_answer(conn, delivery.endpoint_id, answer, now, webhooks.DEAD_AFTER)
-            if turned_off:
-                await self.notifier.endpoint_turned_off(conn, delivery.endpoint_id, turned_off)
-
-    async def send(self, delivery: Delivery) -> Answer:
-        """Sign and send; nothing is recorded."""
-        secret = self.seal.open(delivery.secret).decode()
-        headers = webhooks.headers(
-            secret, delivery.event_id, delivery.event_type, delivery.id, delivery.body, self.clock.now()
-        )
-        return await self.channel.send(delivery.url, delivery.body, headers)
+            if answer.success:
+                await repository.endpoints.record_success(conn, endpoint.id, now)
+                return
+            await repository.endpoints.record_failure(conn, endpoint.id, now)
+            if endpoint.is_active and endpoint.is_dead(answer, now):
+                await repository.endpoints.turn_off(conn, endpoint.id, now)
+                await self.notifier.endpoint_turned_off(conn, endpoint)
 
 
 @dataclass(frozen=True)
@@ -96,16 +87,16 @@ class MailDeliveries:
     async def __call__(self, stopping: Stopping) -> None:
         while not await stopping.wait(LOOK_EVERY):
             async with self.database.transaction() as conn:
-                due = await repository.claim_mail(conn, self.clock.now(), LEASE, MAILS_AT_ONCE)
+                due = await repository.mails.lease(conn, self.clock.now(), LEASE, MAILS_AT_ONCE)
             await asyncio.gather(*(self.attempt(mail) for mail in due))
 
-    async def attempt(self, mail: Mail) -> None:
+    async def attempt(self, mail: LeasedMail) -> None:
         error, wait = None, None
         try:
             await self.channel.send(mail, self.clock.now())
         except DeliveryError as failure:
-            error = str(failure)[:500]
-            wait = None if failure.permanent else mails.retry_after(mail.retry_count)
+            error = str(failure)
+            wait = None if failure.permanent else retries.wait(retries.MAIL, mail.retry_count)
         async with self.database.transaction() as conn:
             now = self.clock.now()
-            await repository.record_mail(conn, mail.id, error, now + wait if wait else None, now)
+            await repository.mails.record(conn, mail, error, now + wait if wait else None, now)

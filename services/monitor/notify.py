@@ -7,7 +7,7 @@ from typing import Any
 from services.monitor import mail, repository
 from services.monitor.alerts import NewAlert
 from services.monitor.domains import MonitoredDomain
-from services.monitor.webhooks import EventType, envelope
+from services.monitor.webhooks import Endpoint, EventType, envelope
 from shared.bus import Bus
 from shared.clock import Clock, Ids
 from shared.contracts.base import iso
@@ -24,20 +24,20 @@ class Notifier:
 
     async def webhook(self, conn: Connection, account_id: int, event_type: EventType, data: Mapping[str, Any]) -> None:
         """One delivery for each of the account's endpoints that wants the event; all carry the same event id."""
-        endpoints = await repository.listeners(conn, account_id, event_type)
+        endpoints = await repository.endpoints.listening(conn, account_id, event_type)
         if not endpoints:
             return
         now = self.clock.now()
         event_id = self.ids.uuid()
         body = envelope(event_id, event_type, now, data)
         for endpoint_id in endpoints:
-            await repository.insert_delivery(conn, self.ids.number(), endpoint_id, event_id, event_type, body, now)
+            await repository.deliveries.insert(conn, self.ids.number(), endpoint_id, event_id, event_type, body, now)
 
     async def alert(self, conn: Connection, domain: MonitoredDomain, alert: NewAlert) -> bool:
         """Raise an alert, unless its cause raised one before: the row, the event, the mail and the webhook."""
         now = self.clock.now()
         alert_id = self.ids.number()
-        if not await repository.insert_alert(conn, alert_id, domain, alert, now):
+        if not await repository.alerts.insert(conn, alert_id, domain, alert, now):
             return False
         raised = AlertRaised(
             alert_id=alert_id,
@@ -49,10 +49,11 @@ class Notifier:
             raised_at=now,
         )
         await self.bus.publish(conn, raised)
-        chosen = await repository.preferences(conn, domain.account_id)
-        recipient = await repository.email_of(conn, domain.account_id)
+        chosen = await repository.accounts.preferences(conn, domain.account_id)
+        recipient = await repository.accounts.recipient(conn, domain.account_id)
         if recipient and getattr(chosen, alert.alert_type, True):
-            await repository.insert_mail(conn, mail.of_alert(self.ids.number(), recipient, alert, self.public_url), now)
+            message = mail.of_alert(self.ids.number(), domain.account_id, recipient, alert, self.public_url)
+            await repository.mails.insert(conn, message, now)
         await self.webhook(
             conn,
             domain.account_id,
@@ -73,9 +74,10 @@ class Notifier:
         )
         return True
 
-    async def endpoint_turned_off(self, conn: Connection, endpoint_id: int, url: str) -> None:
-        account_id = await repository.account_of_endpoint(conn, endpoint_id)
-        recipient = await repository.email_of(conn, account_id)
+    async def endpoint_turned_off(self, conn: Connection, endpoint: Endpoint) -> None:
+        recipient = await repository.accounts.recipient(conn, endpoint.account_id)
         if recipient:
-            turned_off = mail.of_endpoint_turned_off(self.ids.number(), recipient, url)
-            await repository.insert_mail(conn, turned_off, self.clock.now())
+            message = mail.of_endpoint_turned_off(
+                self.ids.number(), endpoint.account_id, recipient, endpoint.id, endpoint.url
+            )
+            await repository.mails.insert(conn, message, self.clock.now())

@@ -1,8 +1,7 @@
 """`/v1/domains`, `/v1/webhooks` and `/v1/settings`."""
 
-import base64
-import binascii
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -11,8 +10,9 @@ from pydantic import BaseModel, Field
 
 from services.monitor import repository, webhooks
 from services.monitor.alerts import AlertList, AlertView, Preferences
-from services.monitor.deliveries import WebhookDeliveries
+from services.monitor.channels.webhook import WebhookChannel
 from services.monitor.domains import (
+    INTERVAL,
     DomainChange,
     DomainCount,
     DomainList,
@@ -21,7 +21,6 @@ from services.monitor.domains import (
     NewDomain,
     view,
 )
-from services.monitor.schedule import next_after
 from services.monitor.settings import MonitorSettings
 from services.monitor.webhooks import (
     CreatedEndpoint,
@@ -35,6 +34,7 @@ from services.monitor.webhooks import (
     Secret,
     TestResult,
 )
+from shared import cursor
 from shared.bus import Bus
 from shared.clock import Clock, Ids
 from shared.contracts.base import Contract
@@ -47,6 +47,9 @@ from shared.egress import Egress, Refused
 from shared.errors import ApiError, InvalidField, NotFound
 from shared.keys import Sealer
 from shared.web import Routes
+
+VETS_AT_ONCE = 4  # each holds a database connection while a name is resolved
+VET_TIMEOUT = 5.0  # seconds
 
 
 class Deleted(Contract):
@@ -79,16 +82,19 @@ class Monitor:
     bus: Bus
     egress: Egress
     seal: Sealer
-    deliveries: WebhookDeliveries
+    tests: WebhookChannel
     clock: Clock
     ids: Ids
+    vets: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(VETS_AT_ONCE))
 
 
 def build_domains(monitor: Monitor) -> Routes:
     routes = Routes(tag="Monitoring")
 
-    async def owned(conn: Connection, principal: Principal, domain_id: int) -> MonitoredDomain:
-        domain = await repository.domain(conn, principal.account_id, domain_id)
+    async def owned(
+        conn: Connection, principal: Principal, domain_id: int, *, to_change: bool = False
+    ) -> MonitoredDomain:
+        domain = await repository.domains.find(conn, principal.account_id, domain_id, to_change=to_change)
         if domain is None:
             raise NotFound()
         return domain
@@ -109,9 +115,9 @@ def build_domains(monitor: Monitor) -> Routes:
     # Literal paths come before those with an id: "alerts" is none.
     @routes.get("/v1/domains/alerts", summary="Alerts, newest first", scope=Scope.DOMAINS_READ)
     async def list_alerts(principal: Principal, query: AlertQuery) -> AlertList:
-        before = _decode_cursor(query.cursor) if query.cursor else None
+        before = _place(query.cursor) if query.cursor else None
         async with monitor.database.connection() as conn:
-            found = await repository.alerts(
+            found = await repository.alerts.page(
                 conn,
                 principal.account_id,
                 limit=query.limit + 1,
@@ -122,15 +128,16 @@ def build_domains(monitor: Monitor) -> Routes:
             )
         page = tuple(found[: query.limit])
         more = len(found) > query.limit
-        return AlertList(alerts=page, next_cursor=_encode_cursor(page[-1]) if more else None)
+        following = cursor.encode(page[-1].created_at, str(page[-1].id)) if more else None
+        return AlertList(alerts=page, next_cursor=following)
 
     @routes.post("/v1/domains/alerts/read", summary="Mark all alerts read", scope=Scope.DOMAINS_WRITE)
     async def read_all(principal: Principal, conn: Connection) -> MarkedRead:
-        return MarkedRead(marked=await repository.mark_all_read(conn, principal.account_id))
+        return MarkedRead(marked=await repository.alerts.mark_all_read(conn, principal.account_id))
 
     @routes.post("/v1/domains/alerts/{alert_id}/read", summary="Mark an alert read", scope=Scope.DOMAINS_WRITE)
     async def read_alert(principal: Principal, conn: Connection, alert_id: int) -> AlertView:
-        alert = await repository.mark_read(conn, principal.account_id, alert_id)
+        alert = await repository.alerts.mark_read(conn, principal.account_id, alert_id)
         if alert is None:
             raise NotFound()
         return alert
@@ -138,17 +145,17 @@ def build_domains(monitor: Monitor) -> Routes:
     @routes.get("/internal/domains/count", summary="How many domains are monitored", hidden=True)
     async def count(principal: Principal) -> DomainCount:
         async with monitor.database.connection() as conn:
-            return DomainCount(domains_used=await repository.domain_count(conn, principal.account_id))
+            return DomainCount(domains_used=await repository.domains.count(conn, principal.account_id))
 
     @routes.get("/internal/domains/{domain_id}", summary="A domain to scan", scope=Scope.DOMAINS_WRITE, hidden=True)
     async def get_domain_to_scan(principal: Principal, domain_id: int) -> DomainView:
-        async with monitor.database.transaction() as conn:
+        async with monitor.database.connection() as conn:
             return view(await owned(conn, principal, domain_id))
 
     @routes.get("/v1/domains", summary="All monitored domains", scope=Scope.DOMAINS_READ)
     async def list_domains(principal: Principal) -> DomainList:
         async with monitor.database.connection() as conn:
-            found = await repository.domains(conn, principal.account_id)
+            found = await repository.domains.of_account(conn, principal.account_id)
         return DomainList(
             domains=tuple(view(domain) for domain in found),
             total=len(found),
@@ -167,17 +174,17 @@ def build_domains(monitor: Monitor) -> Routes:
             name = parse(body.domain).domain
         except InvalidDomain as error:
             raise ApiError("invalid_domain", str(error), errors=InvalidField("domain", str(error)).errors) from None
-        await repository.lock_account(conn, principal.account_id)
-        if await repository.domain_by_name(conn, principal.account_id, name):
+        await repository.accounts.lock(conn, principal.account_id)
+        if await repository.domains.find_by_name(conn, principal.account_id, name):
             raise ApiError("domain_already_monitored", f"{name} is monitored already.")
         limit = principal.limits.domains
-        if await repository.domain_count(conn, principal.account_id) >= limit:
+        if await repository.domains.count(conn, principal.account_id) >= limit:
             raise ApiError(
                 "domain_limit_reached",
                 f"Your plan monitors {limit} domain{'s' if limit != 1 else ''}. Remove one, or take a larger plan.",
             )
         new = body.model_copy(update={"domain": name})
-        domain = await repository.insert_domain(
+        domain = await repository.domains.insert(
             conn, monitor.ids.number(), principal.account_id, new, monitor.clock.now()
         )
         await announce(conn, domain)
@@ -185,36 +192,40 @@ def build_domains(monitor: Monitor) -> Routes:
 
     @routes.get("/v1/domains/{domain_id}", summary="A monitored domain", scope=Scope.DOMAINS_READ)
     async def get_domain(principal: Principal, domain_id: int) -> DomainView:
-        async with monitor.database.transaction() as conn:
+        async with monitor.database.connection() as conn:
             return view(await owned(conn, principal, domain_id))
 
     @routes.patch("/v1/domains/{domain_id}", summary="Change how a domain is monitored", scope=Scope.DOMAINS_WRITE)
     async def change_domain(principal: Principal, conn: Connection, domain_id: int, body: DomainChange) -> DomainView:
-        domain = await owned(conn, principal, domain_id)
+        domain = await owned(conn, principal, domain_id, to_change=True)
         next_scan_at = domain.next_scan_at
         if body.scan_frequency and body.scan_frequency != domain.scan_frequency:
-            now = monitor.clock.now()
-            next_scan_at = next_after(domain.last_scanned_at or domain.created_at, body.scan_frequency, now)
-        changed = await repository.change_domain(conn, domain.id, body, next_scan_at)
+            next_scan_at = min(next_scan_at, monitor.clock.now() + INTERVAL[body.scan_frequency])
+        changed = await repository.domains.change(conn, domain.id, body, next_scan_at)
         await announce(conn, changed)
         return view(changed)
 
     @routes.delete("/v1/domains/{domain_id}", summary="Stop monitoring a domain", scope=Scope.DOMAINS_WRITE)
     async def delete_domain(principal: Principal, conn: Connection, domain_id: int) -> Deleted:
-        domain = await owned(conn, principal, domain_id)
-        await repository.delete_domain(conn, domain.id)
+        await repository.accounts.lock(conn, principal.account_id)
+        domain = await owned(conn, principal, domain_id, to_change=True)
+        await repository.domains.delete(conn, domain.id)
+        await repository.domains.keep_within(conn, principal.account_id, principal.limits.domains)
         await announce(conn, domain, removed=True)
         return Deleted(id=domain.id)
 
     @routes.get("/v1/settings/alert-preferences", summary="Which alerts are mailed", scope=Scope.ACCOUNT_READ)
     async def get_preferences(principal: Principal) -> Preferences:
         async with monitor.database.connection() as conn:
-            return await repository.preferences(conn, principal.account_id)
+            return await repository.accounts.preferences(conn, principal.account_id)
 
     @routes.put("/v1/settings/alert-preferences", summary="Choose which alerts are mailed", scope=Scope.ACCOUNT_WRITE)
     async def put_preferences(principal: Principal, conn: Connection, body: Preferences) -> Preferences:
-        await repository.set_preferences(conn, principal.account_id, body)
-        return body
+        """What is absent stays as it is."""
+        known = await repository.accounts.preferences(conn, principal.account_id)
+        chosen = known.model_copy(update=body.model_dump(exclude_unset=True))
+        await repository.accounts.set_preferences(conn, principal.account_id, chosen)
+        return chosen
 
     return routes
 
@@ -226,17 +237,20 @@ def build_webhooks(monitor: Monitor) -> Routes:
         """InvalidField when `url` cannot be a webhook's; it is vetted again at every delivery."""
         reason = webhooks.objection(url, allow_http=monitor.settings.webhook_allow_http)
         if reason is None:
+            if monitor.vets.locked():
+                raise ApiError("service_unavailable", "Too many URLs are being checked just now. Try again.")
             try:
-                await monitor.egress.resolve(urlsplit(url).hostname or "")
+                async with monitor.vets, asyncio.timeout(VET_TIMEOUT):
+                    await monitor.egress.resolve(urlsplit(url).hostname or "")
             except Refused as refused:
                 reason = str(refused)
-            except (OSError, ValueError):
+            except (OSError, ValueError):  # TimeoutError is an OSError
                 reason = "its host does not resolve"
         if reason:
             raise InvalidField("url", reason)
 
     async def owned(conn: Connection, principal: Principal, endpoint_id: int) -> EndpointView:
-        endpoint = await repository.endpoint(conn, principal.account_id, endpoint_id)
+        endpoint = await repository.endpoints.find(conn, principal.account_id, endpoint_id)
         if endpoint is None:
             raise NotFound()
         return endpoint
@@ -248,18 +262,18 @@ def build_webhooks(monitor: Monitor) -> Routes:
     @routes.get("/v1/webhooks", summary="All webhook endpoints", scope=Scope.WEBHOOKS_READ)
     async def list_endpoints(principal: Principal) -> list[EndpointView]:
         async with monitor.database.connection() as conn:
-            return await repository.endpoints(conn, principal.account_id)
+            return await repository.endpoints.of_account(conn, principal.account_id)
 
     @routes.post(
         "/v1/webhooks", summary="Add a webhook endpoint", scope=Scope.WEBHOOKS_WRITE, status=201, shown_once=("secret",)
     )
     async def add_endpoint(principal: Principal, conn: Connection, body: NewEndpoint) -> CreatedEndpoint:
         await vet(body.url)
-        await repository.lock_account(conn, principal.account_id)
-        if len(await repository.endpoints(conn, principal.account_id)) >= webhooks.MAX_ENDPOINTS:
+        await repository.accounts.lock(conn, principal.account_id)
+        if len(await repository.endpoints.of_account(conn, principal.account_id)) >= webhooks.MAX_ENDPOINTS:
             raise ApiError("invalid_request", f"An account has at most {webhooks.MAX_ENDPOINTS} endpoints. Delete one.")
         secret = webhooks.new_secret(monitor.ids.token(32))
-        endpoint = await repository.insert_endpoint(
+        endpoint = await repository.endpoints.insert(
             conn,
             monitor.ids.number(),
             principal.account_id,
@@ -281,7 +295,7 @@ def build_webhooks(monitor: Monitor) -> Routes:
         await owned(conn, principal, endpoint_id)
         if body.url is not None:
             await vet(body.url)
-        changed = await repository.change_endpoint(conn, principal.account_id, endpoint_id, body, monitor.clock.now())
+        changed = await repository.endpoints.change(conn, principal.account_id, endpoint_id, body, monitor.clock.now())
         if changed is None:
             raise NotFound()
         return changed
@@ -290,20 +304,19 @@ def build_webhooks(monitor: Monitor) -> Routes:
         "/v1/webhooks/{endpoint_id}", summary="Delete a webhook endpoint", scope=Scope.WEBHOOKS_WRITE, status=204
     )
     async def delete_endpoint(principal: Principal, conn: Connection, endpoint_id: int) -> None:
-        if not await repository.delete_endpoint(conn, principal.account_id, endpoint_id):
+        if not await repository.endpoints.delete(conn, principal.account_id, endpoint_id):
             raise NotFound()
 
     @routes.post("/v1/webhooks/{endpoint_id}/test", summary="Send a test event now", scope=Scope.WEBHOOKS_WRITE)
     async def test_endpoint(principal: Principal, endpoint_id: int) -> TestResult:
         async with monitor.database.connection() as conn:
             endpoint = await owned(conn, principal, endpoint_id)
-            secret = await repository.sealed_secret(conn, endpoint.id)
+            secret = await repository.endpoints.sealed_secret(conn, endpoint.id)
         now = monitor.clock.now()
         event_id = monitor.ids.uuid()
         body = webhooks.envelope(event_id, webhooks.TEST_EVENT, now, {"message": "This is a test of your endpoint."})
-        answer = await monitor.deliveries.send(
-            Delivery(monitor.ids.number(), endpoint.id, event_id, webhooks.TEST_EVENT, body, 0, endpoint.url, secret)
-        )
+        delivery = Delivery(monitor.ids.number(), event_id, webhooks.TEST_EVENT, body, endpoint.url, secret)
+        answer = await monitor.tests.send(delivery, now)
         return TestResult(
             success=answer.success,
             status_code=answer.status_code,
@@ -320,7 +333,9 @@ def build_webhooks(monitor: Monitor) -> Routes:
     async def rotate_secret(principal: Principal, conn: Connection, endpoint_id: int) -> Secret:
         secret = webhooks.new_secret(monitor.ids.token(32))
         sealed = monitor.seal.seal(secret.encode())
-        if not await repository.set_secret(conn, principal.account_id, endpoint_id, sealed, monitor.clock.now()):
+        if not await repository.endpoints.set_secret(
+            conn, principal.account_id, endpoint_id, sealed, monitor.clock.now()
+        ):
             raise NotFound()
         return Secret(secret=secret)
 
@@ -328,7 +343,7 @@ def build_webhooks(monitor: Monitor) -> Routes:
     async def list_deliveries(principal: Principal, endpoint_id: int, query: DeliveryQuery) -> DeliveryList:
         async with monitor.database.connection() as conn:
             endpoint = await owned(conn, principal, endpoint_id)
-            found = await repository.deliveries(conn, endpoint.id, query.limit)
+            found = await repository.deliveries.of_endpoint(conn, endpoint.id, query.limit)
         return DeliveryList(deliveries=tuple(found))
 
     @routes.post(
@@ -338,7 +353,7 @@ def build_webhooks(monitor: Monitor) -> Routes:
     )
     async def redeliver(principal: Principal, conn: Connection, endpoint_id: int, delivery_id: int) -> DeliveryView:
         endpoint = await owned(conn, principal, endpoint_id)
-        delivery = await repository.redeliver(conn, endpoint.id, delivery_id, monitor.clock.now())
+        delivery = await repository.deliveries.redeliver(conn, endpoint.id, delivery_id, monitor.clock.now())
         if delivery is None:
             raise NotFound()
         return delivery
@@ -346,16 +361,8 @@ def build_webhooks(monitor: Monitor) -> Routes:
     return routes
 
 
-def _encode_cursor(alert: AlertView) -> str:
-    return base64.urlsafe_b64encode(f"{alert.created_at.isoformat()} {alert.id}".encode()).decode().rstrip("=")
-
-
-def _decode_cursor(text: str) -> tuple[datetime, int]:
-    try:
-        moment, number = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode("ascii").split(" ")
-        parsed = datetime.fromisoformat(moment), int(number)
-        if parsed[0].tzinfo is None or not 0 < parsed[1] < 2**53:
-            raise ValueError("not a place in the list")
-    except (ValueError, binascii.Error):
-        raise InvalidField("cursor", "not a cursor of ours: use next_cursor of the page before") from None
-    return parsed
+def _place(text: str) -> tuple[datetime, int]:
+    moment, number = cursor.decode(text)
+    if not number.isdecimal() or not 0 < int(number) < 2**53:
+        raise InvalidField("cursor", "not a cursor of ours: use next_cursor of the page before")
+    return moment, int(number)

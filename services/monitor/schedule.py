@@ -1,6 +1,6 @@
 """When a domain is scanned: ticks that no crash loses and no second scheduler doubles."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from services.monitor import repository
 from services.monitor.domains import INTERVAL, Frequency
@@ -25,11 +25,10 @@ async def make_ticks(database: Database, bus: Bus, clock: Clock, ids: Ids) -> in
     """Turn what is due into ticks, each with its event, in one transaction; how many there were."""
     async with database.transaction() as conn:
         now = clock.now()
-        due = await repository.due_domains(conn, now, AT_ONCE)
+        due = await repository.ticks.due(conn, now, AT_ONCE)
         for domain in due:
             tick_id = ids.number()
-            late_by: timedelta = now - domain.next_scan_at
-            if await repository.insert_tick(conn, tick_id, domain.id, domain.next_scan_at, late_by):
+            if await repository.ticks.insert(conn, tick_id, domain.id, domain.next_scan_at):
                 await bus.publish(
                     conn,
                     DomainDue(
@@ -41,7 +40,7 @@ async def make_ticks(database: Database, bus: Bus, clock: Clock, ids: Ids) -> in
                     ),
                 )
             next_scan_at = next_after(domain.next_scan_at, domain.scan_frequency, now)
-            await repository.set_next_scan(conn, domain.id, next_scan_at)
+            await repository.ticks.set_next_scan(conn, domain.id, next_scan_at)
         return len(due)
 
 

@@ -2,6 +2,7 @@
 
 from services.monitor import alerts, repository
 from services.monitor.alerts import Certificate
+from services.monitor.domains import Baseline, rebased
 from services.monitor.notify import Notifier
 from shared.bus import Bus
 from shared.contracts.base import iso
@@ -19,18 +20,18 @@ from shared.database import Connection
 
 def subscribe(bus: Bus, notifier: Notifier) -> None:
     async def account_created(conn: Connection, event: AccountCreated, _envelope: Envelope) -> None:
-        await repository.set_email(conn, event.account_id, event.email)
+        await repository.accounts.set_email(conn, event.account_id, event.email)
 
     async def account_disabled(conn: Connection, event: AccountDisabled, _envelope: Envelope) -> None:
-        await repository.disable_account(conn, event.account_id)
+        await repository.accounts.disable(conn, event.account_id)
 
     async def account_deleted(conn: Connection, event: AccountDeleted, _envelope: Envelope) -> None:
-        await repository.delete_account(conn, event.account_id)
+        await repository.accounts.delete(conn, event.account_id)
 
     async def subscription_changed(conn: Connection, event: SubscriptionChanged, _envelope: Envelope) -> None:
-        await repository.lock_account(conn, event.account_id)
-        if await repository.set_limit(conn, event.account_id, event.version, event.limits.domains):
-            await repository.pause_over_limit(conn, event.account_id, event.limits.domains)
+        await repository.accounts.lock(conn, event.account_id)
+        if await repository.accounts.advance(conn, event.account_id, event.version):
+            await repository.domains.keep_within(conn, event.account_id, event.limits.domains)
 
     async def scan_completed(conn: Connection, event: ScanCompleted, _envelope: Envelope) -> None:
         if event.account_id is None:
@@ -72,11 +73,12 @@ def subscribe(bus: Bus, notifier: Notifier) -> None:
                 "failed_at": iso(event.failed_at),
             },
         )
-        domain = await repository.domain_by_name(conn, event.account_id, event.domain)
-        newer = domain and (domain.last_scanned_at is None or domain.last_scanned_at < event.failed_at)
-        if domain and newer and event.source == "monitor":
+        domain = await repository.domains.find_by_name(conn, event.account_id, event.domain)
+        if domain is None or domain.id != event.monitored_domain_id or domain.knows_of(event.failed_at):
+            return
+        if event.source == "monitor":
             alert = alerts.of_failure(domain, event)
-            await repository.record_failure(conn, domain.id)
+            await repository.domains.record_failure(conn, domain.id, event.failed_at)
             if alert:
                 await notifier.alert(conn, domain, alert)
 
@@ -90,34 +92,38 @@ def subscribe(bus: Bus, notifier: Notifier) -> None:
 
 async def _follow(conn: Connection, notifier: Notifier, event: ScanCompleted, account_id: int) -> None:
     """What a full scan changes for a monitored domain. An older scan than the last one known changes nothing."""
-    domain = await repository.domain_by_name(conn, account_id, event.domain)
-    if domain is None or (domain.last_scanned_at is not None and event.scanned_at <= domain.last_scanned_at):
+    domain = await repository.domains.find_by_name(conn, account_id, event.domain)
+    if domain is None or domain.knows_of(event.scanned_at):
         return
-    raised = list(alerts.of_scan(domain, event))
-    critical = [finding.fingerprint for finding in event.findings if finding.severity == "critical"]
-    await repository.record_scan(conn, domain.id, event.score, event.grade, event.scanned_at, critical)
+    await repository.domains.record_scan(
+        conn,
+        domain.id,
+        event.score,
+        event.grade,
+        event.scanned_at,
+        rebased(domain.baselines, Baseline(event.score, event.grade, event.unavailable)),
+        alerts.known_critical(domain, event),
+    )
     if event.facts.certificates_tested:
-        await repository.replace_certificates(
-            conn,
-            domain.id,
-            [
-                Certificate(domain.id, fact.host, fact.port, fact.sha256, fact.issuer, fact.not_after)
-                for fact in event.facts.certificates
-            ],
-        )
-    if domain.last_score is not None and domain.last_score != event.score and not event.source_unavailable:
+        seen = [
+            Certificate(domain.id, fact.host, fact.port, fact.sha256, fact.issuer, fact.not_after)
+            for fact in event.facts.certificates
+        ]
+        await repository.certificates.replace(conn, domain.id, seen)
+    before = domain.baseline(event.unavailable)
+    if before is not None and before.score != event.score:
         change = {
             "domain_id": domain.id,
             "domain": domain.domain,
             "job_id": event.job_id,
-            "old_score": domain.last_score,
+            "old_score": before.score,
             "new_score": event.score,
-            "old_grade": domain.last_grade,
+            "old_grade": before.grade,
             "new_grade": event.grade,
             "scanned_at": iso(event.scanned_at),
         }
         await notifier.webhook(conn, account_id, "score.changed", change)
-        if domain.last_score - event.score >= domain.alert_threshold:
+        if before.score - event.score >= domain.alert_threshold:
             await notifier.webhook(conn, account_id, "score.dropped", change)
-    for alert in raised:
+    for alert in alerts.of_scan(domain, event):
         await notifier.alert(conn, domain, alert)

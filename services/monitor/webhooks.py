@@ -178,20 +178,18 @@ def envelope(event_id: str, event_type: str, created_at: datetime, data: Mapping
     return orjson.dumps({"id": event_id, "type": event_type, "created_at": iso(created_at), "data": dict(data)})
 
 
-def headers(
-    secret: str, event_id: str, event_type: str, delivery_id: int, body: bytes, now: datetime
-) -> dict[str, str]:
+def headers(secret: str, delivery: Delivery, now: datetime) -> dict[str, str]:
     """Both signature schemes: hex HMAC-SHA256 of the body, and Standard Webhooks 1.0 (which also stops replays)."""
     timestamp = str(int(now.timestamp()))
-    signed = b".".join((event_id.encode(), timestamp.encode(), body))
+    signed = b".".join((delivery.event_id.encode(), timestamp.encode(), delivery.body))
     standard = hmac.new(base64.b64decode(secret.removeprefix("whsec_")), signed, hashlib.sha256).digest()
     return {
         "Content-Type": "application/json",
         "User-Agent": USER_AGENT,
-        "X-ComplianceLayer-Event": event_type,
-        "X-ComplianceLayer-Delivery": str(delivery_id),
-        "X-ComplianceLayer-Signature": hmac.new(secret.encode(), body, hashlib.sha256).hexdigest(),
-        "webhook-id": event_id,
+        "X-ComplianceLayer-Event": delivery.event_type,
+        "X-ComplianceLayer-Delivery": str(delivery.id),
+        "X-ComplianceLayer-Signature": hmac.new(secret.encode(), delivery.body, hashlib.sha256).hexdigest(),
+        "webhook-id": delivery.event_id,
         "webhook-timestamp": timestamp,
         "webhook-signature": f"v1,{base64.b64encode(standard).decode()}",
     }

@@ -140,7 +140,7 @@ class Jobs:
                     grade=report.grade,
                     risk_level=report.risk_level,
                     coverage=report.coverage,
-                    source_unavailable=findings.source_unavailable,
+                    unavailable=findings.unavailable,
                     total_issues=report.total_issues,
                     critical_issues=report.critical_issues,
                     high_issues=report.high_issues,

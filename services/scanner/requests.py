@@ -1,14 +1,12 @@
 """What clients send to the scanner."""
 
-import base64
-import binascii
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
 from services.scanner.engine.target import InvalidDomain, Target, parse
-from services.scanner.scans import ALL_MODULES, Scan
+from services.scanner.scans import ALL_MODULES
 from shared.contracts.problem import FieldError
 from shared.contracts.report import JobStatus, Module
 from shared.errors import ApiError
@@ -99,20 +97,3 @@ def targets(texts: list[str], at_least: int = 1) -> list[str]:
         message = f"name at least {at_least} different domains"
         raise ApiError("invalid_request", message, errors=(FieldError(field="domains", message=message),))
     return domains
-
-
-def encode_cursor(scan: Scan) -> str:
-    return base64.urlsafe_b64encode(f"{scan.queued_at.isoformat()} {scan.id}".encode()).decode().rstrip("=")
-
-
-def decode_cursor(text: str) -> tuple[datetime, str]:
-    """ApiError invalid_request for anything that `encode_cursor` did not make."""
-    try:
-        moment, scan_id = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode("ascii").split(" ")
-        parsed = datetime.fromisoformat(moment)
-        if parsed.tzinfo is None:
-            raise ValueError("no time zone")
-    except (ValueError, binascii.Error):
-        message = "not a cursor of ours: use next_cursor of the page before"
-        raise ApiError("invalid_request", message, errors=(FieldError(field="cursor", message=message),)) from None
-    return parsed, scan_id

@@ -24,8 +24,6 @@ from services.scanner.requests import (
     UsageQuery,
     day_end,
     day_start,
-    decode_cursor,
-    encode_cursor,
     target,
     targets,
 )
@@ -33,6 +31,7 @@ from services.scanner.scans import ALL_MODULES, Scan, job, row
 from services.scanner.settings import ScannerSettings
 from services.scanner.stream import follow, wants_stream
 from services.scanner.watch import Watch
+from shared import cursor
 from shared.clock import Clock
 from shared.contracts.base import Contract
 from shared.contracts.principal import Principal, Scope
@@ -175,7 +174,7 @@ def build(scanner: Scanner) -> Routes:
 
     @routes.get("/v1/scan/history", summary="Scans, newest first", scope=Scope.SCAN_READ)
     async def history(principal: Principal, query: HistoryQuery) -> History:
-        before = decode_cursor(query.cursor) if query.cursor else None
+        before = cursor.decode(query.cursor) if query.cursor else None
         domain = target(query.domain).domain if query.domain else None
         async with scanner.database.connection() as conn:
             scans = await repository.history(
@@ -183,7 +182,8 @@ def build(scanner: Scanner) -> Routes:
             )
         page = scans[: query.limit]
         more = len(scans) > query.limit
-        return History(scans=tuple(row(scan) for scan in page), next_cursor=encode_cursor(page[-1]) if more else None)
+        following = cursor.encode(page[-1].queued_at, page[-1].id) if more else None
+        return History(scans=tuple(row(scan) for scan in page), next_cursor=following)
 
     @routes.post(
         "/v1/scan/free",

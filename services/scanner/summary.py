@@ -27,7 +27,7 @@ class Findings:
 
     references: tuple[FindingRef, ...]
     facts: ScanFacts
-    source_unavailable: bool
+    unavailable: tuple[str, ...]  # checks that a source of ours, or an error of ours, left out
     evidence: Mapping[str, Any]
 
 
@@ -60,11 +60,14 @@ def findings(scanned: Scanned) -> Findings:
             for issue in report.issues[:MAX_FINDINGS]
         ),
         facts=facts(scanned.observations),
-        source_unavailable=any(
-            entry.fault != "target" for module in report.modules.values() for entry in module.not_tested
-        ),
+        unavailable=_unavailable(report),
         evidence=scanned.observations.dump(),
     )
+
+
+def _unavailable(report: Report) -> tuple[str, ...]:
+    entries = (entry for module in report.modules.values() for entry in module.not_tested)
+    return tuple(sorted({entry.id for entry in entries if entry.fault != "target"}))
 
 
 def facts(observations: Observations) -> ScanFacts:
@@ -74,16 +77,19 @@ def facts(observations: Observations) -> ScanFacts:
     ports = _seen(observations, Ports)
     return ScanFacts(
         certificates=_certificates(tls) if tls else (),
-        certificates_tested=tls is not None and not isinstance(tls.endpoints, Unseen),
+        certificates_tested=tls is not None and not any(_withheld(endpoint.service) for endpoint in tls.endpoints),
         nameservers=_names(addresses.nameservers) if addresses else (),
         nameservers_tested=addresses is not None and not isinstance(addresses.nameservers, Unseen),
         mx=_names(addresses.mx) if addresses else (),
         mx_tested=addresses is not None and not isinstance(addresses.mx, Unseen),
         open_ports=_open_ports(ports) if ports else (),
-        open_ports_tested=ports is not None
-        and not isinstance(ports.addresses, Unseen)
-        and all(one.unseen is None for one in ports.addresses),
+        open_ports_tested=ports is not None and not any(_withheld(one.unseen) for one in ports.addresses),
     )
+
+
+def _withheld(evidence: object) -> bool:
+    """An address that we have no way to (mostly IPv6) does not make the others unseen."""
+    return isinstance(evidence, Unseen) and evidence.fault != "ours"
 
 
 def _seen(observations: Observations, kind: type[T]) -> T | None:
@@ -97,8 +103,6 @@ def _names(hosts: tuple[Host, ...] | Unseen) -> tuple[str, ...]:
 
 def _certificates(tls: Tls) -> tuple[CertificateFact, ...]:
     """One a host and port: where its addresses differ, the certificate that ends first."""
-    if isinstance(tls.endpoints, Unseen):
-        return ()
     first: dict[tuple[str, int], CertificateFact] = {}
     for endpoint in tls.endpoints:
         if not isinstance(endpoint.service, Service) or isinstance(endpoint.service.certificate, Unseen):
@@ -118,7 +122,5 @@ def _certificates(tls: Tls) -> tuple[CertificateFact, ...]:
 
 
 def _open_ports(ports: Ports) -> tuple[str, ...]:
-    if isinstance(ports.addresses, Unseen):
-        return ()
     found = {f"{one.host}:{port.port}" for one in ports.addresses for port in one.open}
     return tuple(sorted(found))[:MAX_NAMES]

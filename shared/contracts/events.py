@@ -131,7 +131,7 @@ class ScanCompleted(Event):
     grade: Grade
     risk_level: RiskLevel
     coverage: float
-    source_unavailable: bool = False  # a source of ours was missing: score changes raise no alert
+    unavailable: tuple[str, ...] = ()  # checks left out by our doing; only scans that lack the same are comparable
     total_issues: int
     critical_issues: int
     high_issues: int

@@ -1,6 +1,7 @@
-"""The least that aiohttp needs for a reverse proxy: no credentials, no limits, no errors. `HOST:PORT of the upstream`."""
+"""The least that aiohttp needs for a reverse proxy: no credentials, no limits, no errors. It listens on CL_PORT."""
 
 import argparse
+import os
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -40,7 +41,6 @@ def minimal_proxy(upstream: str) -> web.Application:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("port", type=int)
     parser.add_argument("upstream", help="http://host:port")
     given = parser.parse_args()
-    web.run_app(minimal_proxy(given.upstream), host="127.0.0.1", port=given.port, access_log=None, print=None)
+    web.run_app(minimal_proxy(given.upstream), host="127.0.0.1", port=int(os.environ["CL_PORT"]), access_log=None, print=None)

@@ -10,15 +10,17 @@ import os
 import sys
 import tempfile
 from asyncio.subprocess import PIPE
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
+from shared.bus import RETRY_DELAYS
 from tests.bench import process_tree
 from tests.bench.figure import Figure
 from tests.support.fleet import ROOT, Running
-from tests.support.services import Missing, free_port, rabbitmq, redis
+from tests.support.services import Missing, free_port, rabbitmq, redis, remove_topology
 
 ROUNDS = 7
 SECONDS = 1.5
@@ -49,3 +51,56 @@ class Proxy:
             raise RuntimeError(f"{self.name} refused {result['refused']} requests, and answered {result['answered']}")
         cpu = process_tree.cpu_seconds(self.running.process.pid) - before
         return result["answered"] / result["seconds"], cpu / result["all"] * 1e6
+
+
+async def figures() -> AsyncIterator[Figure]:
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cl-bench-")))
+        try:
+            bus = stack.enter_context(rabbitmq(os.environ.get("CL_TEST_BUS_URL")))
+            cache = stack.enter_context(redis(os.environ.get("CL_TEST_CACHE_URL")))
+        except Missing as missing:
+            print(f"  not measured: {missing}")
+            return
+        bus += f"?prefix=bench{os.getpid()}."
+        stack.push_async_callback(remove_topology, bus, RETRY_DELAYS)
+        upstream = Running("upstream", folder / "upstream.log")
+        stack.push_async_callback(upstream.stop)
+        upstream_port = free_port()
+        await upstream.start({}, "tests.bench.upstream", str(upstream_port))
+        url = f"http://127.0.0.1:{upstream_port}"
+
+        minimal = await _started(stack, folder, "minimal proxy", {}, "tests.bench.minimal_proxy", url)
+        settings = {f"CL_{service}_URL": url for service in ("AUTH", "BILLING", "SCANNER", "MONITOR", "REPORTS")}
+        settings |= {"CL_BUS_URL": bus, "CL_METRICS_PORT": "0", "CL_DATA_DIR": str(folder)}
+        gateways = [
+            await _started(stack, folder, f"gateway {scheme}", settings | {"CL_CACHE_URL": cache_url}, "services.gateway")
+            for scheme, cache_url in (("memory", "memory:"), ("redis", cache))
+        ]
+        rounds = [[await proxy.measure() for proxy in (minimal, *gateways)] for _ in range(ROUNDS)]
+
+    baseline, memory, shared = zip(*rounds, strict=True)
+    yield Figure("requests a second, minimal proxy", _rates(baseline), "1/s", note=_cpu(baseline))
+    for name, measured, wanted in (("memory", memory, WANTED), ("Redis", shared, None)):
+        yield Figure(f"requests a second, gateway ({name})", _rates(measured), "1/s", note=_cpu(measured))
+        shares = [ours[0] / least[0] for ours, least in zip(measured, baseline, strict=True)]
+        yield Figure(f"gateway ({name}) to the minimal proxy", shares, "times", wanted, floor=True)
+
+
+async def _started(
+    stack: AsyncExitStack, folder: Path, name: str, settings: Mapping[str, str], *command: str
+) -> Proxy:
+    port = free_port()
+    running = Running(name, folder / f"{name}.log")
+    stack.push_async_callback(running.stop)
+    await running.start({**settings, "CL_PORT": str(port)}, *command)
+    await running.until_ready(f"http://127.0.0.1:{port}")
+    return Proxy(name, running, port)
+
+
+def _rates(measured: Sequence[tuple[float, float]]) -> list[float]:
+    return [rate for rate, _ in measured]
+
+
+def _cpu(measured: Sequence[tuple[float, float]]) -> str:
+    return f"{median(cpu for _, cpu in measured):.0f} us of its CPU each"

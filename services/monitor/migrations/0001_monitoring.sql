@@ -1,8 +1,7 @@
 create table account (
     account_id bigint primary key,
     email text,
-    version bigint not null default 0,
-    domain_limit int,
+    version bigint not null default 0, -- of its subscription
     disabled boolean not null default false
 );
 

@@ -18,16 +18,15 @@ async def set_email(conn: Connection, account_id: int, email: str) -> None:
     )
 
 
-async def set_limit(conn: Connection, account_id: int, version: int, limit: int) -> bool:
-    """False when a newer version is already known."""
+async def advance(conn: Connection, account_id: int, version: int) -> bool:
+    """False when this version of its subscription, or a newer one, is already known."""
     return bool(
         await conn.fetchval(
-            """insert into account (account_id, version, domain_limit) values ($1, $2, $3)
-               on conflict (account_id) do update set version = excluded.version, domain_limit = excluded.domain_limit
+            """insert into account (account_id, version) values ($1, $2)
+               on conflict (account_id) do update set version = excluded.version
                where account.version < excluded.version returning true""",
             account_id,
             version,
-            limit,
         )
     )
 

@@ -7,6 +7,7 @@ inserted meanwhile, and nobody waits in a circle.
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
+from typing import Any
 
 from asyncpg import Record
 
@@ -21,7 +22,8 @@ MONITORED = """not is_paused and not over_limit
                and not exists (select from account where account.account_id = domain.account_id and disabled)"""
 
 
-def from_record(record: Record) -> MonitoredDomain:
+def from_record(record: Record | dict[str, Any] | None) -> MonitoredDomain:
+    assert record is not None  # a row that the statement itself made or locked
     values = dict(record)
     values["critical_findings"] = tuple(values["critical_findings"])
     values["baselines"] = tuple(
@@ -40,9 +42,7 @@ async def count(conn: Connection, account_id: int) -> int:
     return number
 
 
-async def find(
-    conn: Connection, account_id: int, domain_id: int, *, to_change: bool = False
-) -> MonitoredDomain | None:
+async def find(conn: Connection, account_id: int, domain_id: int, *, to_change: bool = False) -> MonitoredDomain | None:
     """`to_change`: nobody else changes it until the transaction ends."""
     lock = "for no key update" if to_change else ""
     record = await conn.fetchrow(
@@ -59,9 +59,7 @@ async def find_by_name(conn: Connection, account_id: int, name: str) -> Monitore
     return from_record(record) if record else None
 
 
-async def insert(
-    conn: Connection, domain_id: int, account_id: int, new: NewDomain, now: datetime
-) -> MonitoredDomain:
+async def insert(conn: Connection, domain_id: int, account_id: int, new: NewDomain, now: datetime) -> MonitoredDomain:
     """Its first scan is due at once."""
     record = await conn.fetchrow(
         f"""insert into domain (id, account_id, domain, scan_frequency, alert_threshold, alert_on_score_drop,

@@ -11,7 +11,8 @@ COLUMNS = """id, url, description, enabled_events, is_active, created_at, update
              last_success_at, consecutive_failures"""
 
 
-def _view(record: Record) -> EndpointView:
+def _view(record: Record | None) -> EndpointView:
+    assert record is not None  # a row that was found, or that the statement itself made
     return EndpointView.model_validate(dict(record))
 
 

@@ -5,18 +5,18 @@ import errno
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import aiohttp
 
 from services.scanner.engine.evidence.base import Unseen
-from services.scanner.engine.evidence.http import Response
-from services.scanner.engine.network import Network
+from services.scanner.engine.evidence.http import DEFAULT_PORTS, Response
+from services.scanner.engine.network import Network, fault_of
 from shared.egress import Refused
 
 CONNECT_TIMEOUT = 3.0
 REQUEST_TIMEOUT = 5.0
 NO_ANSWER_TO_CONNECT = "nothing answered the attempt to connect"
-_NO_ROUTE = (errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 _COOKIE_VALUE = re.compile(r"^([^=;]*=)[^;]*")
 
 
@@ -53,6 +53,7 @@ class Exchanges:
             return Unseen("the server answered so slowly that the time for it ran out", "target")
         timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=min(CONNECT_TIMEOUT, seconds))
         try:
+            self._note_contact(address, url)
             async with (
                 asyncio.timeout(seconds),
                 session.request(method, url, headers=headers, allow_redirects=False, timeout=timeout) as response,
@@ -72,6 +73,10 @@ class Exchanges:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return Unseen(f"no HTTP answer: {_sentence(error)}", "target")
 
+    def _note_contact(self, address: str, url: str) -> None:
+        parts = urlsplit(url)
+        self._network.contacted.add((address, parts.port or DEFAULT_PORTS[parts.scheme]))
+
 
 def _response(url: str, address: str, response: aiohttp.ClientResponse) -> Response:
     headers = tuple(
@@ -88,9 +93,7 @@ def _kept(name: bytes, value: str) -> str:
 def _not_connected(error: OSError) -> Unseen | None:
     if error.errno == errno.ECONNREFUSED:
         return None
-    if error.errno in _NO_ROUTE:
-        return Unseen(f"no route from the scanner: {_sentence(error)}", "source")
-    return Unseen(f"no connection: {_sentence(error)}", "target")
+    return Unseen(f"no connection: {_sentence(error)}", fault_of(error))
 
 
 def _sentence(error: Exception) -> str:

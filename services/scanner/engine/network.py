@@ -23,19 +23,26 @@ from services.scanner.engine.dns_client import DnsAnswer as DnsAnswer
 from services.scanner.engine.dns_client import Record as Record
 from services.scanner.engine.dns_client import RecursiveClient
 from services.scanner.engine.evidence.base import Fault, Unseen
-from services.scanner.engine.places import Host, Hosts
+from services.scanner.engine.places import Host, Hosts, NoPlace
 from services.scanner.engine.settings import EngineSettings
 from shared.clock import Clock
 from shared.egress import Egress, Pin, Refused, own_addresses
 
 SCAN_BYTES = 32 * 1024 * 1024
-# This machine has no way there, mostly no IPv6: not the target's doing.
-NO_ROUTE = frozenset({errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
+# No way out of here, whatever the target does: no route (mostly no IPv6), or no descriptor left.
+_OURS = frozenset({errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EMFILE, errno.ENFILE})
 _IN_FLIGHT = 100  # questions to the resolvers at once, over all scans
 
 
 class BudgetSpent(OSError):
     """The scan has received all the bytes it may."""
+
+
+def fault_of(error: BaseException) -> Fault:
+    """Whose doing it is that a connection failed."""
+    if isinstance(error, NoPlace):
+        return "ours" if error.others else "target"
+    return "ours" if isinstance(error, OSError) and error.errno in _OURS else "target"
 
 
 class Stream:
@@ -119,6 +126,9 @@ class Network:
         self._budget = ByteBudget(SCAN_BYTES)
 
     async def close(self) -> None:
+        for host in self._hosts.values():
+            host.scans -= 1
+        self._hosts.clear()
         await self._dns.close()
 
     def now(self) -> datetime:
@@ -134,7 +144,7 @@ class Network:
         return True
 
     async def resolve(self, name: str, record_type: str) -> DnsAnswer | Unseen:
-        """Ask the recursive resolvers (aiodns; for types it lacks, dnspython). Retried once; in-flight capped."""
+        """Ask the recursive resolvers (aiodns; for types it lacks, dnspython). Retried for 5 s; in-flight capped."""
         return await self._dns.resolve(name, record_type)
 
     async def ask(
@@ -151,8 +161,7 @@ class Network:
         except TimeoutError:
             return Unseen(f"{address} did not answer within {timeout:g} s", "target")
         except (OSError, EOFError, dns.exception.DNSException, Refused) as error:
-            fault: Fault = "ours" if isinstance(error, OSError) and error.errno in NO_ROUTE else "target"
-            return Unseen(f"{address} gave no usable answer: {error or type(error).__name__}", fault)
+            return Unseen(f"{address} gave no usable answer: {error or type(error).__name__}", fault_of(error))
 
     async def _ask_udp(self, address: str, query: dns.message.Message, timeout: float) -> dns.message.Message:
         sock = await self._open(address, 53, timeout, socket.SOCK_DGRAM)
@@ -177,14 +186,13 @@ class Network:
         host = self._host(address)
         async with contextlib.AsyncExitStack() as stack:
             if port in host.tried:
-                await stack.enter_async_context(host.established.hold())
+                await stack.enter_async_context(host.established())
                 sock = await self._open(address, port, timeout)
                 stack.callback(sock.close)
             else:
                 sock = await self._first_attempt(host, address, port, timeout)
                 stack.callback(sock.close)
-                async with asyncio.timeout(timeout):
-                    await stack.enter_async_context(host.established.hold())
+                await stack.enter_async_context(host.established())
             reader, writer = await asyncio.open_connection(sock=sock)
             stack.callback(writer.transport.abort)
             yield Stream(reader, writer, self._budget)
@@ -196,7 +204,7 @@ class Network:
     async def _first_attempt(self, host: Host, address: str, port: int, timeout: float) -> socket.socket:
         host.tried.add(port)
         try:
-            async with host.unanswered.hold():
+            async with host.unanswered():
                 return await self._open(address, port, timeout)
         except BaseException:
             host.tried.discard(port)
@@ -206,6 +214,7 @@ class Network:
         """Kept as long as the scan, which comes back to the same addresses."""
         if address not in self._hosts:
             self._hosts[address] = self._world.hosts.at(address)
+            self._hosts[address].scans += 1
         return self._hosts[address]
 
     async def _open(
@@ -223,9 +232,8 @@ class Network:
         business), no way to another host. Request with full URLs ("https://www.example.com/path") and
         `allow_redirects=False`; read bodies with `body`.
         """
-        self.contacted |= {(address, 80), (address, 443)}
         async with (
-            self._host(address).established.hold(connections),
+            self._host(address).established(connections),
             self._egress.session(
                 pin=Pin(host, address),
                 connections=connections,

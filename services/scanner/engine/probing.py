@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 
 from services.scanner.engine.evidence.base import Unseen
-from services.scanner.engine.network import Network
+from services.scanner.engine.network import Network, fault_of
 from services.scanner.engine.probe import Probe
 from services.scanner.engine.target import Target
 from shared.contracts.report import Module, ModuleState
@@ -28,12 +28,10 @@ _PEER_TROUBLE = (OSError, EOFError, TimeoutError, ssl.SSLError, aiohttp.ClientEr
 class Probing:
     """One scan's probes. Looking begins at once; `stop` it at the end."""
 
-    def __init__(
-        self, target: Target, network: Network, progress: Progress, needs: Needs, probes: Mapping[type, Probe]
-    ) -> None:
+    def __init__(self, target: Target, network: Network, needs: Needs, probes: Mapping[type, Probe]) -> None:
         self._target = target
         self._network = network
-        self._progress = progress
+        self._progress: Progress | None = None
         self._needs = needs
         self._probes = probes
         self._tasks: dict[type, asyncio.Task[Any]] = {}
@@ -41,6 +39,11 @@ class Probing:
         self._seen: dict[type, Any] = {}
         for kind in frozenset[type]().union(*chain.from_iterable(needs.values())):
             self.see(kind)
+
+    def tell(self, progress: Progress) -> None:
+        """How far each module is, now and whenever that changes."""
+        self._progress = progress
+        self._report()
 
     def see(self, kind: type) -> Awaitable[Any]:
         """The evidence of this kind, or `Unseen`."""
@@ -79,13 +82,14 @@ class Probing:
         except _PEER_TROUBLE as error:
             if isinstance(error, TimeoutError) and budget.expired():
                 return Unseen(f"it took longer than the {made.budget:g} s that the {made.name} probe has", "target")
-            return Unseen(f"the connection failed: {error or type(error).__name__}", "target")
+            return Unseen(f"the connection failed: {error or type(error).__name__}", fault_of(error))
         except Exception:
             _log.exception("probe %s failed on %s", made.name, self._target.domain)
             return Unseen(f"an error of ours in the {made.name} probe; it has been recorded", "ours")
 
     def _report(self) -> None:
-        self._progress({module: self._state(needs) for module, needs in self._needs.items()})
+        if self._progress:
+            self._progress({module: self._state(needs) for module, needs in self._needs.items()})
 
     def _state(self, needs: tuple[frozenset[type], ...]) -> ModuleState:
         kinds = frozenset[type]().union(*needs)

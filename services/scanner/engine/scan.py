@@ -53,16 +53,21 @@ async def run(target: Target, options: Options, world: World, progress: Progress
 
 
 async def observe(target: Target, options: Options, world: World, progress: Progress | None = None) -> Observations:
-    """The network's part: what the probes of these modules saw. ScanFailed as soon as there is nothing to see."""
+    """The network's part: what the probes of these modules saw. ScanFailed as soon as there is nothing to see.
+
+    `progress` hears nothing before it is clear that there is something to scan.
+    """
     started_at, started = world.clock.now(), world.clock.monotonic()
     network = Network(world)
     needs = _needs(options.modules)
-    probing = Probing(target, network, progress or (lambda _: None), needs, probe.registered())
+    probing = Probing(target, network, needs, probe.registered())
     worthwhile = False
     try:
         async with asyncio.timeout(options.timeout) as limit:
             _require_something_to_scan(*await asyncio.gather(probing.see(Addresses), probing.see(Reach)))
             worthwhile = True
+            if progress:
+                probing.tell(progress)
             await probing.wait()
     except TimeoutError:
         if not worthwhile:

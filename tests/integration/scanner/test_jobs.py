@@ -91,7 +91,7 @@ def report(scan_id: str, scanned_at: datetime | None = None) -> Report:
 
 
 def findings(evidence: Mapping[str, Any] | None = None) -> Findings:
-    return Findings((), ScanFacts(), False, evidence or {})
+    return Findings((), ScanFacts(), (), evidence or {})
 
 
 async def test_a_scan_is_queued_charged_and_announced(table: Table) -> None:

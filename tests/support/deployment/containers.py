@@ -11,9 +11,8 @@ from shared.settings import PREFIX, FleetSettings, ServiceSettings, variable
 
 ROOT = Path(__file__).parents[3]
 MIGRATE = ("python", "-m", "services", "migrate")
-MIGRATION_SETTINGS = {
-    "environment", "log_level", "default_plan", "database_url", "database_passwords_file",
-}  # fmt: skip
+MIGRATION_SETTINGS = {"environment", "log_level", "default_plan", "database_url", "database_passwords_file"}
+OF_ROUTES = {"public_url", "keys_dir"}  # what a worker, which has none, does without
 URLS = ("auth_url", "billing_url", "scanner_url", "monitor_url", "reports_url")  # the gateway needs each
 # Readers of a property read these fields.
 PROPERTIES = {"keys_path": "keys_dir", "plan_of_new_accounts": "default_plan", "production": "environment"}
@@ -72,39 +71,40 @@ class Deployment:
 
 def wrong_variables(container: Container) -> list[str]:
     """A sentence for each variable that its process does not know, does not read, or cannot do without."""
-    known, read, required = _settings(container)
+    needs = _needs(container)
+    reads = MIGRATION_SETTINGS if container.service is None else fields_read(container.service)
+    if is_worker(container):
+        reads = reads - OF_ROUTES
     given = {name for name in container.environment if name.startswith(PREFIX)}
-    set_ = {name for name in given if container.environment[name]}
-    return [
-        f"{container.name}: {name} {what}"
-        for names, what in (
-            (given - known, "is no setting of its process"),
-            ((given & known) - read, "is read by nothing in its process"),
-            (required - set_, "is not set"),
-        )
-        for name in sorted(names)
-    ]
+    found = {
+        "is no setting of its process": given - _variables(_known(container)),
+        "is read by nothing in its process": given & _variables(_known(container) - reads),
+        "is not set": _variables(needs) - {name for name in given if container.environment[name]},
+    }
+    return [f"{container.name}: {name} {what}" for what, names in found.items() for name in sorted(names)]
 
 
-def _settings(container: Container) -> tuple[set[str], set[str], set[str]]:
-    """The variables that its process knows, that it reads, and that it needs."""
-    required = {"default_plan"}
+def is_worker(container: Container) -> bool:
+    return container.environment.get("CL_SCANNER_ROLE") == "worker"
+
+
+def _variables(fields: set[str]) -> set[str]:
+    return set(map(variable, fields))
+
+
+def _known(container: Container) -> set[str]:
+    kind = FleetSettings if container.service is None else settings_of(container.service)
+    return {*FleetSettings.model_fields, *kind.model_fields}
+
+
+def _needs(container: Container) -> set[str]:
+    """Settings whose defaults do not do for a process that runs alone in a container."""
+    production = {"default_plan"} if container.environment.get("CL_ENVIRONMENT") == "production" else set()
     if container.service is None:
-        known = read = MIGRATION_SETTINGS
-        required |= {"database_url", "database_passwords_file"}
-    else:
-        kind = settings_of(container.service)
-        known = {*FleetSettings.model_fields, *kind.model_fields}
-        read = fields_read(container.service)
-        required |= {"host", "port", "metrics_port", "bus_url"}
-        required |= set(URLS) if container.service == "gateway" else {"database_url"}
-        if container.environment.get("CL_SCANNER_ROLE") != "worker":  # it has no routes
-            required |= {"public_url", "keys_dir"}
-        else:
-            read = read - {"public_url", "keys_dir"}
-    if container.environment.get("CL_ENVIRONMENT") != "production" and container.service is None:
-        required -= {"default_plan"}
-    return tuple({variable(name) for name in names} for names in (known, read, required))  # type: ignore[return-value]
+        return production | {"database_url", "database_passwords_file"}
+    alone = {"default_plan", "host", "port", "metrics_port", "bus_url"}
+    own = set(URLS) if container.service == "gateway" else {"database_url"}
+    return alone | own | (set() if is_worker(container) else OF_ROUTES)
 
 
 def settings_of(service: str) -> type[ServiceSettings]:

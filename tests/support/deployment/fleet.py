@@ -7,7 +7,7 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from email.message import EmailMessage
 from pathlib import Path
@@ -76,7 +76,7 @@ class Pod:
         self._environment = {
             "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": scratch, "TMPDIR": scratch, **environment,
         }  # fmt: skip
-        self._process = await self._spawn(self.container.command)
+        self._process = await self._spawn(self.container.command, self.log)
 
     async def ended(self) -> int:
         assert self._process is not None
@@ -94,7 +94,8 @@ class Pod:
 
     async def passes(self, probe: Probe) -> bool:
         if probe.command:
-            asking = await self._spawn([self.translated(word) for word in probe.command])
+            words = [self.translated(word) for word in probe.command]
+            asking = await self._spawn(words, self.log.with_suffix(".probe"))
             return await asyncio.wait_for(asking.wait(), probe.timeout) == 0
         url = f"http://127.0.0.1:{self.ports[probe.port]}{probe.path}"
         with suppress(aiohttp.ClientError, TimeoutError):
@@ -138,9 +139,9 @@ class Pod:
     def _there(self) -> set[Path]:
         return {path.relative_to(self.root) for path in self.root.rglob("*")}
 
-    async def _spawn(self, command: tuple[str, ...] | list[str]) -> asyncio.subprocess.Process:
+    async def _spawn(self, command: Sequence[str], log: Path) -> asyncio.subprocess.Process:
         program = sys.executable if command[0] == "python" else command[0]
-        with self.log.open("ab") as output:
+        with log.open("ab") as output:
             return await asyncio.create_subprocess_exec(
                 program, *command[1:], env=self._environment, cwd=self.root, stdout=output, stderr=output,
                 start_new_session=True,
@@ -176,6 +177,9 @@ class Manifested(Fleet):
 
     async def stop(self) -> list[int]:
         return list(await asyncio.gather(*(pod.stop() for pod in self.pods.values())))
+
+    def files_in(self, volume: str) -> list[Path]:
+        return list((self.folder / "volumes" / volume).iterdir())
 
     async def _start(self, pod: Pod, up: Mapping[str, asyncio.Event]) -> None:
         pod.mount()
@@ -222,10 +226,11 @@ class InKubernetes(Manifested):
     async def read(self) -> Deployment:
         self.mail = Mailbox()
         self.stack.callback(self.mail.stop)
-        self.operator = {"CL_KEYS_DIR": str(self.folder / "made-keys"), "CL_PUBLIC_URL": "https://compliancelayer.example"}
+        made = self.folder / "made-keys"
+        owner = self.postgres.owner_url
+        self.operator = {"CL_DATABASE_URL": owner, "CL_BUS_URL": self.broker.url, "CL_KEYS_DIR": str(made)}
         await self.admin("rotate-keys")
         passwords = {service: f"{service}-password" for service in OWNED}
-        owner = self.postgres.owner_url
         secrets = {
             "database": {service: service_url(owner, service, passwords[service]) for service in OWNED},
             "migration": {"owner-url": owner, "passwords.json": json.dumps(passwords)},
@@ -238,7 +243,7 @@ class InKubernetes(Manifested):
             f"compliancelayer-{name}": {key: value.encode() for key, value in secret.items()}
             for name, secret in secrets.items()
         }
-        keys = {path.name: path.read_bytes() for path in (self.folder / "made-keys").iterdir()}
+        keys = {path.name: path.read_bytes() for path in made.iterdir()}
         return kubernetes.deployment(render(BASE), {**encoded, "compliancelayer-keys": keys})
 
 
@@ -247,6 +252,7 @@ class InCompose(Manifested):
 
     async def read(self) -> Deployment:
         owner = urlsplit(self.postgres.owner_url)
+        self.operator = {"CL_DATABASE_URL": self.postgres.owner_url, "CL_BUS_URL": self.broker.url}
         environ = {f"{name.upper()}_PASSWORD": f"{name}-password" for name in (*OWNED, "rabbitmq")}
         environ |= {"POSTGRES_PASSWORD": str(owner.password), "CL_DEFAULT_PLAN": "free"}
         return compose.deployment(COMPOSE, environ | {name: self.settings[name] for name in STRIPE})

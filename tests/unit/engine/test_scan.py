@@ -46,13 +46,9 @@ async def network() -> Any:
     await network.close()
 
 
-def probing(
-    network: Network,
-    probes: Mapping[type, Probe],
-    progress: Callable[[Mapping[Module, ModuleState]], None] = lambda _: None,
-) -> Probing:
+def probing(network: Network, probes: Mapping[type, Probe]) -> Probing:
     needs = {Module.DNS: (frozenset({First}),), Module.CSP: (frozenset({First, Second}),)}
-    return Probing(TARGET, network, progress, needs, probes)
+    return Probing(TARGET, network, needs, probes)
 
 
 async def first(target: Target, network: Network) -> First:
@@ -65,10 +61,12 @@ async def second(target: Target, network: Network, first: First) -> Second:
 
 async def test_a_probe_gets_the_evidence_it_declares(network: Network) -> None:
     states: list[Mapping[Module, ModuleState]] = []
-    run = probing(network, made(first, First) | made(second, Second, first=First), states.append)
+    run = probing(network, made(first, First) | made(second, Second, first=First))
+    run.tell(states.append)
     await run.wait()
     assert await run.stop(9) == {First: First(1), Second: Second(2)}
-    assert states[0] == {Module.DNS: "running", Module.CSP: "running"}
+    assert states[0] == {Module.DNS: "waiting", Module.CSP: "waiting"}
+    assert states[1] == {Module.DNS: "running", Module.CSP: "running"}
     assert states[-1] == {Module.DNS: "done", Module.CSP: "done"}
     assert {Module.DNS: "done", Module.CSP: "running"} in states
 
@@ -91,8 +89,9 @@ async def test_a_bug_is_ours_and_logged(network: Network, caplog: pytest.LogCapt
         raise KeyError("oops")
 
     states: list[Mapping[Module, ModuleState]] = []
-    run = probing(network, made(broken, First) | made(second, Second, first=First), states.append)
+    run = probing(network, made(broken, First) | made(second, Second, first=First))
     await run.wait()
+    run.tell(states.append)
     evidence = await run.stop(9)
     assert evidence[First].fault == "ours"
     assert "oops" in caplog.text

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from services.scanner import batch, usage
-from services.scanner.requests import BatchRequest, UsageQuery, decode_cursor, encode_cursor, targets
+from services.scanner.requests import BatchRequest, UsageQuery, targets
 from services.scanner.scans import ALL_MODULES, NOBODY, Scan, job, row
 from shared.contracts.report import Module
 from shared.errors import ApiError
@@ -123,17 +123,6 @@ def test_a_comparison_ranks_the_best_first_and_shares_ranks() -> None:
     ]
     assert answer.winner == "a.test" and answer.score_gap == 30
     assert answer.module_comparison == {Module.DNS: {"a.test": 60, "b.test": 70, "c.test": 10}}
-
-
-def test_a_cursor_leads_back_to_its_row() -> None:
-    assert decode_cursor(encode_cursor(scan())) == (NOW, "job_1")
-
-
-@pytest.mark.parametrize("text", ["", "x", "////", "aGVsbG8", "MjAyNi0xMS0yNFQxMjowMDowMCBqb2Jf", "é"])
-def test_any_other_cursor_is_refused_by_name(text: str) -> None:
-    with pytest.raises(ApiError) as refused:
-        decode_cursor(text)
-    assert refused.value.code == "invalid_request" and refused.value.errors[0].field == "cursor"
 
 
 def test_a_list_of_domains_names_the_one_that_is_wrong() -> None:

@@ -26,6 +26,12 @@ def _keys(mail: MailRecords) -> dict[str, tuple[str, dkim.Key]]:
     return found
 
 
+def _hidden(mail: MailRecords) -> Unseen | None:
+    """Why a selector could not be looked at."""
+    answers = (mail.found(_name(mail, selector), "TXT") for selector in mail.selectors)
+    return next((answer for answer in answers if isinstance(answer, Unseen)), None)
+
+
 def _name(mail: MailRecords, selector: str) -> str:
     return f"{selector}._domainkey.{mail.domain}"
 
@@ -37,11 +43,9 @@ def dkim_not_found(mail: MailRecords) -> Iterator[Verdict]:
     if keys:
         yield passed(mail.domain, f"keys were found at {', '.join(keys)}", selectors=list(keys))
         return
-    answers = [mail.found(_name(mail, selector), "TXT") for selector in mail.selectors]
-    unseen = next((answer for answer in answers if isinstance(answer, Unseen)), None)
     yield not_tested(
         mail.domain,
-        unseen
+        _hidden(mail)
         or Unseen(f"no key at {len(mail.selectors)} usual selectors; others cannot be listed from outside", "ours"),
     )
 
@@ -50,7 +54,9 @@ def dkim_not_found(mail: MailRecords) -> Iterator[Verdict]:
 def dkim_weak_key(mail: MailRecords) -> Iterator[Verdict]:
     keys = _keys(mail)
     if not keys:
-        yield not_applicable(mail.domain, "no DKIM key was found to judge")
+        hidden = _hidden(mail)
+        nothing = "no DKIM key was found to judge"
+        yield not_tested(mail.domain, hidden) if hidden else not_applicable(mail.domain, nothing)
     weak = {selector: why for selector, (_, key) in keys.items() if (why := _weakness(key))}
     for selector, why in weak.items():
         record, key = keys[selector]

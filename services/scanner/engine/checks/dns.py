@@ -1,7 +1,7 @@
 """The zone and its name servers."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from ipaddress import ip_address, ip_network
 from shlex import quote
 
@@ -40,16 +40,19 @@ def _silence(zone: DnsZone) -> Unseen | None:
     return next((reason for reason in reasons if reason.fault == "target"), reasons[0])
 
 
+def _not_to_be_asked(zone: DnsZone, addresses: Addresses) -> Unseen | None:
+    """Why one of the name servers was not heard, where that was no doing of its own."""
+    found = (*(host.addresses for host, _ in _each(zone, addresses)), *(server.soa for server in zone.servers))
+    return next((one for one in found if isinstance(one, Unseen) and one.fault != "target"), None)
+
+
 def _dig(server: ServerAnswers, question: str) -> str:
     return f"dig @{server.address} {question}"
 
 
 @check("dns_zone_transfer_open")
 def zone_transfer_open(zone: DnsZone, addresses: Addresses) -> Iterator[Verdict]:
-    if unseen := _set_unseen(zone, addresses):
-        yield not_tested(addresses.domain.name, unseen)
-    for host, servers in _each(zone, addresses):
-        yield _worst([_transfer(zone, server) for server in servers], host)
+    return _by_server(zone, addresses, lambda server: _transfer(zone, server))
 
 
 def _transfer(zone: DnsZone, server: ServerAnswers) -> Verdict:
@@ -69,10 +72,7 @@ def _transfer(zone: DnsZone, server: ServerAnswers) -> Verdict:
 
 @check("dns_open_resolver")
 def open_resolver(zone: DnsZone, addresses: Addresses) -> Iterator[Verdict]:
-    if unseen := _set_unseen(zone, addresses):
-        yield not_tested(addresses.domain.name, unseen)
-    for host, servers in _each(zone, addresses):
-        yield _worst([_recursion(server) for server in servers], host)
+    return _by_server(zone, addresses, _recursion)
 
 
 def _recursion(server: ServerAnswers) -> Verdict:
@@ -143,6 +143,8 @@ def single_nameserver(zone: DnsZone, addresses: Addresses) -> Iterator[Verdict]:
         yield not_tested(domain, unseen)
     elif len(set(answering.values())) > 1:
         yield passed(domain, f"{len(set(answering.values()))} name servers answer", nameservers=answering)
+    elif lost := _not_to_be_asked(zone, addresses):
+        yield not_tested(domain, lost)
     else:
         named = [host.name for host, _ in _each(zone, addresses)]
         yield failed(
@@ -163,10 +165,13 @@ def nameservers_not_diverse(zone: DnsZone, addresses: Addresses) -> Iterator[Ver
     known = [host for host, _ in _each(zone, addresses) if not isinstance(host.addresses, Unseen) and host.addresses]
     found = sorted({address for host in known if not isinstance(host.addresses, Unseen) for address in host.addresses})
     networks = sorted({_network(address) for address in found})
-    if len(found) < 2:
-        yield not_applicable(domain, "there are no two name servers to compare")
-    elif len(networks) > 1:
+    hidden = [host.addresses for host, _ in _each(zone, addresses) if isinstance(host.addresses, Unseen)]
+    if len(networks) > 1:
         yield passed(domain, "the name servers are in several networks", networks=networks)
+    elif hidden:
+        yield not_tested(domain, hidden[0])
+    elif len(found) < 2:
+        yield not_applicable(domain, "there are no two name servers to compare")
     else:
         yield failed(
             domain,
@@ -191,13 +196,10 @@ def soa_serial_inconsistent(zone: DnsZone, addresses: Addresses) -> Iterator[Ver
         if isinstance(server.soa, Soa) and server.authoritative
     }
     sets = {server.nameservers for server in zone.servers if not isinstance(server.nameservers, Unseen)}
+    silent = [server.soa for server in zone.servers if isinstance(server.soa, Unseen)]
     if unseen := _set_unseen(zone, addresses):
         yield not_tested(domain, unseen)
-    elif len(serials) < 2:
-        yield not_applicable(domain, "there are no two answering name servers to compare")
-    elif len(set(serials.values())) == 1 and len(sets - {()}) <= 1:
-        yield passed(domain, "the name servers agree", serials=serials)
-    else:
+    elif len(set(serials.values())) > 1 or len(sets - {()}) > 1:
         yield failed(
             domain,
             "the name servers give different versions of the zone",
@@ -205,14 +207,19 @@ def soa_serial_inconsistent(zone: DnsZone, addresses: Addresses) -> Iterator[Ver
             serials=serials,
             nameserver_sets=sorted(list(names) for names in sets),
         )
+    elif hidden := next((reason for reason in silent if reason.fault == "target"), None):
+        yield not_tested(domain, hidden)
+    elif len(serials) > 1:
+        yield passed(domain, "the name servers agree", serials=serials)
+    elif silent:
+        yield not_tested(domain, silent[0])
+    else:
+        yield not_applicable(domain, "there are no two answering name servers to compare")
 
 
 @check("dns_server_version_disclosed")
 def server_version_disclosed(zone: DnsZone, addresses: Addresses) -> Iterator[Verdict]:
-    if unseen := _set_unseen(zone, addresses):
-        yield not_tested(addresses.domain.name, unseen)
-    for host, servers in _each(zone, addresses):
-        yield _worst([_version(server) for server in servers], host)
+    return _by_server(zone, addresses, _version)
 
 
 def _version(server: ServerAnswers) -> Verdict:
@@ -229,12 +236,18 @@ def _version(server: ServerAnswers) -> Verdict:
     )
 
 
-def _worst(verdicts: list[Verdict], host: Host) -> Verdict:
+def _by_server(zone: DnsZone, addresses: Addresses, judge: Callable[[ServerAnswers], Verdict]) -> Iterator[Verdict]:
     """One verdict a name server; an address that it kept from us counts more than one that was fine."""
-    if not verdicts:
-        why = host.addresses if isinstance(host.addresses, Unseen) else Unseen("it has no address to ask", "target")
-        return not_tested(host.name, why)
-    return min(verdicts, key=_rank)
+    if unseen := _set_unseen(zone, addresses):
+        yield not_tested(addresses.domain.name, unseen)
+        return
+    for host, servers in _each(zone, addresses):
+        if servers:
+            yield min((judge(server) for server in servers), key=_rank)
+        elif isinstance(host.addresses, Unseen):
+            yield not_tested(host.name, host.addresses)
+        else:
+            yield not_tested(host.name, Unseen("it has no address to ask", "target"))
 
 
 def _rank(verdict: Verdict) -> int:
@@ -246,8 +259,12 @@ def _rank(verdict: Verdict) -> int:
 @check("dns_private_ip_disclosed")
 def private_ip_disclosed(addresses: Addresses) -> Iterator[Verdict]:
     """Every public record that we follow; addresses that the operator allows are not among the refused."""
-    more = (hosts for hosts in (addresses.mx, addresses.nameservers) if not isinstance(hosts, Unseen))
-    hosts = {host.name: host for host in (addresses.domain, addresses.www, *(host for group in more for host in group))}
+    hosts = {host.name: host for host in (addresses.domain, addresses.www)}
+    for more in (addresses.mx, addresses.nameservers):
+        if isinstance(more, Unseen):
+            yield not_tested(addresses.domain.name, more)
+        else:
+            hosts |= {host.name: host for host in more}
     for host in hosts.values():
         internal = [address for address in host.refused if not ip_address(address).is_global]
         if internal:

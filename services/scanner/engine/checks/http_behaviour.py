@@ -19,11 +19,14 @@ def https_not_available(http: Http) -> Iterator[Verdict]:
 
     def verdicts() -> Iterator[Verdict]:
         for service in http.services_of("https"):
+            beside = plain[service.host, service.address].chain
             if isinstance(service.chain, Unseen):
                 yield not_tested(service.asset, service.chain)
             elif service.chain:
                 yield passed(service.asset, status=service.chain[0].status)
-            elif plain[service.host, service.address].chain:
+            elif isinstance(beside, Unseen):
+                yield not_tested(service.asset, beside)
+            elif beside:
                 yield failed(
                     service.asset,
                     "the host answers plain HTTP, and nothing on port 443",
@@ -42,8 +45,8 @@ def https_not_available(http: Http) -> Iterator[Verdict]:
 def http_not_redirected_to_https(http: Http) -> Iterator[Verdict]:
     def judge(service: Service, chain: tuple[Response, ...]) -> Iterator[Verdict]:
         urls = [response.url for response in chain]
-        if not _has_https(http, service.host):
-            yield not_applicable(service.asset, "the host has no HTTPS to redirect to")
+        if no_https := _without_https(http, service):
+            yield no_https
         elif any(response.scheme == "https" for response in chain) or _leads_to_https(chain[-1]):
             yield passed(service.asset, urls=urls)
         elif service.broken:
@@ -77,8 +80,8 @@ def redirect_chain_insecure_hop(http: Http) -> Iterator[Verdict]:
 def redirect_to_other_host_before_https(http: Http) -> Iterator[Verdict]:
     def judge(service: Service, chain: tuple[Response, ...]) -> Iterator[Verdict]:
         location = chain[0].header("location")
-        if not _has_https(http, service.host):
-            yield not_applicable(service.asset, "the host has no HTTPS to redirect to")
+        if no_https := _without_https(http, service):
+            yield no_https
         elif len(chain) > 1 and chain[1].host != service.host:
             reason = f"plain HTTP leads to {chain[1].host} at once, so browsers never learn of the host's own HSTS"
             yield failed(service.asset, reason, reproduce=curl_header(chain[0], "location"), location=location)
@@ -275,8 +278,15 @@ def security_txt_invalid(http: Http) -> Iterator[Verdict]:
             yield passed(http.domain, **evidence)
 
 
-def _has_https(http: Http, host: str) -> bool:
-    return any(service.host == host and service.chain for service in http.services_of("https"))
+def _without_https(http: Http, plain: Service) -> Verdict | None:
+    """What a check says that needs HTTPS on the host of a plain service, where it was not seen."""
+    chains = [service.chain for service in http.services_of("https") if service.host == plain.host]
+    if any(chain and not isinstance(chain, Unseen) for chain in chains):
+        return None
+    unseen = next((chain for chain in chains if isinstance(chain, Unseen)), None)
+    if unseen:
+        return not_tested(plain.asset, unseen)
+    return not_applicable(plain.asset, "the host has no HTTPS to redirect to")
 
 
 def _leads_to_https(response: Response) -> bool:

@@ -17,6 +17,20 @@ DATABASE_PORTS = frozenset({1433, 1521, 3306, 5432, 5984, 6379, 9042, 9200, 9300
 CONTAINER_APIS = frozenset({"docker", "kubernetes", "etcd", "consul"})
 _EXPECTED = frozenset({"ssh", "smtp", "imap", "pop3"})
 _MAIL_IN_TLS = frozenset({465, 993, 995})
+_GREETING = frozenset({"ssh", "smtp", "imap", "pop3", "ftp", "telnet", "vnc", "mysql", "rsync"})  # these speak first
+# What shows again that a store answers without a login, as our own question did.
+_QUERIES = {
+    "redis": "printf 'INFO server\\r\\n' | nc -w 5 {address} {port}",
+    "memcached": "printf 'version\\r\\n' | nc -w 5 {address} {port}",
+    "mongodb": "mongosh --host {address} --port {port} --eval 'db.adminCommand({{listDatabases: 1, nameOnly: true}})'",
+    "elasticsearch": "curl -sk {scheme}://{host}:{port}/",
+    "couchdb": "curl -sk {scheme}://{host}:{port}/_all_dbs",
+    "docker": "curl -sk {scheme}://{host}:{port}/version",
+    "kubernetes": "curl -sk {scheme}://{host}:{port}/version",
+    "etcd": "curl -sk {scheme}://{host}:{port}/version",
+    "consul": "curl -sk {scheme}://{host}:{port}/v1/agent/self",
+    "http": "curl -sk {scheme}://{host}:{port}/",
+}
 _OWN_CHECKS = frozenset(
     {*DATABASES, *CONTAINER_APIS, "telnet", "ftp", "rdp", "smb", "netbios", "vnc", "x11", "ldap", "rpc", "rsync"}
 )
@@ -136,8 +150,7 @@ def management_interface(ports: Ports) -> Iterator[Verdict]:
             shown = _MANAGEMENT.search(port.title) or _MANAGEMENT.search(port.banner)
             if shown:
                 reason = f"the page looks like the administration of {shown[0]}"
-                reproduce = f"curl -sk {'https' if port.tls else 'http'}://{scanned.host}:{port.port}/"
-                yield _failure(scanned, port, reason, reproduce=reproduce, confidence="inferred", title=port.title)
+                yield _failure(scanned, port, reason, confidence="inferred", title=port.title)
 
     return _by_host(ports, judge)
 
@@ -173,9 +186,8 @@ def _exposed(ports: Ports, protocols: Set[str], usual: Set[int]) -> Iterator[Ver
 
 def _by_host(ports: Ports, judge: Callable[[ScannedAddress], Iterator[Verdict]]) -> Iterator[Verdict]:
     """The failures `judge` finds at a host's addresses, each port once; where it yields nothing, the address passes."""
-    if isinstance(ports.addresses, Unseen):
-        yield not_tested("", ports.addresses)
-        return
+    if not ports.addresses:
+        yield not_applicable(ports.domain, "it has no web host")
     for _, addresses in groupby(ports.addresses, key=lambda scanned: scanned.host):
         verdicts = [verdict for scanned in addresses for verdict in _judged(scanned, judge)]
         failures = [verdict for verdict in verdicts if verdict.status == "fail"]
@@ -205,7 +217,7 @@ def _failure(
     return failed(
         f"{scanned.host}:{port.port}",
         reason,
-        reproduce=reproduce or f"nc -w 5 {scanned.address} {port.port}",
+        reproduce=reproduce or _ask_again(scanned, port),
         confidence=confidence,
         address=scanned.address,
         protocol=port.protocol,
@@ -213,3 +225,12 @@ def _failure(
         banner=port.banner,
         **evidence,
     )
+
+
+def _ask_again(scanned: ScannedAddress, port: OpenPort) -> str:
+    """A command that lets the service show itself again."""
+    if port.protocol in _GREETING and not port.tls:
+        return f"nc -w 5 {scanned.address} {port.port}"
+    query = _QUERIES.get(port.protocol, "nmap -Pn -sV -p {port} {address}")
+    scheme = "https" if port.tls else "http"
+    return query.format(scheme=scheme, host=scanned.host, address=scanned.address, port=port.port)

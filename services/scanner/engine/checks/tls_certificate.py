@@ -7,7 +7,7 @@ from typing import Any
 from services.scanner.engine.check import Verdict, check, failed, not_applicable, not_tested, passed
 from services.scanner.engine.checks.tls_hosts import by_certificate, by_service, s_client
 from services.scanner.engine.evidence.base import Unseen
-from services.scanner.engine.evidence.tls import Certificate, Endpoint, Service, Tls
+from services.scanner.engine.evidence.tls import Certificate, Endpoint, Service, Tls, Trust
 
 _SHOW = "-showcerts"
 _MINIMUM_BITS = {"RSA": 2048, "DSA": 2048, "EC": 224}
@@ -117,11 +117,14 @@ def chain_incomplete(tls: Tls) -> Iterator[Verdict]:
 @check("ssl_certificate_weak_key")
 def weak_key(tls: Tls) -> Iterator[Verdict]:
     def judge(endpoint: Endpoint, certificate: Certificate) -> Verdict:
+        if certificate.key_type == "other":
+            return not_tested(endpoint.asset, Unseen("its key is of a type that is not known here", "ours"))
         seen: dict[str, Any] = {"key_type": certificate.key_type, "key_bits": certificate.key_bits}
         if certificate.key_bits >= _MINIMUM_BITS.get(certificate.key_type, 0):
             return passed(endpoint.asset, **seen)
         reason = f"the key is {certificate.key_type} of {certificate.key_bits} bit"
-        return failed(endpoint.asset, reason, reproduce=_text(endpoint, "Public-Key"), **seen)
+        reproduce = s_client(endpoint) + " | openssl x509 -noout -text | grep Public-Key"
+        return failed(endpoint.asset, reason, reproduce=reproduce, **seen)
 
     return by_certificate(tls, judge)
 
@@ -136,7 +139,7 @@ def weak_signature(tls: Tls) -> Iterator[Verdict]:
         for each in judged:
             if any(digest in each.signature_algorithm for digest in ("MD5", "SHA1")):
                 reason = f"{each.subject} is signed with {each.signature_algorithm}"
-                return failed(endpoint.asset, reason, reproduce=_text(endpoint, "Signature Algorithm"), **seen)
+                return failed(endpoint.asset, reason, reproduce=_signatures(endpoint), **seen)
         return passed(endpoint.asset, **seen)
 
     return by_service(tls, judge)
@@ -144,7 +147,12 @@ def weak_signature(tls: Tls) -> Iterator[Verdict]:
 
 @check("ssl_certificate_lifetime_excessive")
 def lifetime_excessive(tls: Tls) -> Iterator[Verdict]:
-    def judge(endpoint: Endpoint, certificate: Certificate) -> Verdict:
+    def judge(endpoint: Endpoint, service: Service) -> Verdict:
+        certificate = service.certificate
+        if isinstance(certificate, Unseen):
+            return not_tested(endpoint.asset, certificate)
+        if isinstance(service.trust, Trust) and service.trust.status == "untrusted":
+            return not_applicable(endpoint.asset, "the limits bind public authorities, and none of these issued it")
         longest = next((days for since, days in _LONGEST if certificate.not_before >= since), None)
         if longest is None:
             return not_applicable(endpoint.asset, "the certificate is older than the limits")
@@ -158,7 +166,7 @@ def lifetime_excessive(tls: Tls) -> Iterator[Verdict]:
         reason = f"the certificate is valid for {certificate.lifetime.days} days, {longest} are the limit"
         return failed(endpoint.asset, reason, reproduce=_dates(endpoint), **seen)
 
-    return by_certificate(tls, judge)
+    return by_service(tls, judge)
 
 
 @check("ssl_wildcard_certificate")
@@ -181,8 +189,10 @@ def _dates(endpoint: Endpoint) -> str:
     return s_client(endpoint) + " | openssl x509 -noout -dates"
 
 
-def _text(endpoint: Endpoint, line: str) -> str:
-    return s_client(endpoint) + f" | openssl x509 -noout -text | grep '{line}'"
+def _signatures(endpoint: Endpoint) -> str:
+    """Of every certificate that is sent; `openssl x509` would show the first alone."""
+    bundle = "openssl crl2pkcs7 -nocrl -certfile /dev/stdin | openssl pkcs7 -print_certs -noout -text"
+    return f"{s_client(endpoint, _SHOW)} | {bundle} | grep -E 'Subject:|Signature Algorithm'"
 
 
 def _iso(moment: datetime) -> str:

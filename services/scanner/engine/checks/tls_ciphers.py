@@ -73,16 +73,17 @@ def no_aead(tls: Tls) -> Iterator[Verdict]:
         tls12 = service.answer("TLSv1.2")
         if isinstance(tls12, Declined):
             return not_applicable(endpoint.asset, "TLS 1.2 is not accepted")
+        if isinstance(tls12, Unseen):
+            return not_tested(endpoint.asset, tls12)
         match service.authenticated_encryption:
             case Unseen() as unseen:
                 return not_tested(endpoint.asset, unseen)
             case Accepted(version, suite):
                 return passed(endpoint.asset, version=version, suite=suite)
             case Declined(how):
-                suite = tls12.suite if isinstance(tls12, Accepted) else ""
                 reproduce = s_client(endpoint, "-tls1_2 -cipher AESGCM:AESCCM:CHACHA20")
                 reason = "TLS 1.2 is accepted with CBC suites only"
-                return failed(endpoint.asset, reason, reproduce=reproduce, answer=how, suite=suite)
+                return failed(endpoint.asset, reason, reproduce=reproduce, answer=how, suite=tls12.suite)
 
     return by_service(tls, judge)
 

@@ -11,11 +11,8 @@ from services.scanner.engine.evidence.tls import Certificate, Endpoint, NoServic
 
 def by_service(tls: Tls, judge: Callable[[Endpoint, Service], Verdict]) -> Iterator[Verdict]:
     """`judge` each endpoint that speaks TLS; the addresses of one host give one verdict."""
-    if isinstance(tls.endpoints, Unseen):
-        yield not_tested("", tls.endpoints)
-        return
     if not tls.endpoints:
-        yield not_applicable("", "there is no web host")
+        yield not_applicable(tls.domain, "it has no web host")
     yield from merged(_judged(endpoint, judge) for endpoint in tls.endpoints)
 
 

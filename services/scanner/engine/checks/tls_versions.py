@@ -6,16 +6,9 @@ from typing import Any
 from services.scanner.engine.check import Verdict, check, failed, not_applicable, not_tested, passed
 from services.scanner.engine.checks.tls_hosts import by_service, s_client
 from services.scanner.engine.evidence.base import Unseen
-from services.scanner.engine.evidence.tls import Accepted, Endpoint, Service, Tls, Version
+from services.scanner.engine.evidence.tls import Accepted, Declined, Endpoint, Service, Tls, Version
 
-_OPTIONS: dict[Version, str] = {
-    "SSLv2": "-ssl2",
-    "SSLv3": "-ssl3",
-    "TLSv1.0": "-tls1",
-    "TLSv1.1": "-tls1_1",
-    "TLSv1.2": "-tls1_2",
-    "TLSv1.3": "-tls1_3",
-}
+_OPTIONS: dict[Version, str] = {"TLSv1.0": "-tls1", "TLSv1.1": "-tls1_1"}
 
 
 def _outdated(tls: Tls, versions: Sequence[Version]) -> Iterator[Verdict]:
@@ -25,9 +18,8 @@ def _outdated(tls: Tls, versions: Sequence[Version]) -> Iterator[Verdict]:
         answers = {version: service.answer(version) for version in versions}
         for version, answer in answers.items():
             if isinstance(answer, Accepted):
-                reproduce = s_client(endpoint, f"{_OPTIONS[version]} -cipher ALL:@SECLEVEL=0")
                 seen: dict[str, Any] = {"version": version, "suite": answer.suite}
-                return failed(endpoint.asset, f"{version} is accepted", reproduce=reproduce, **seen)
+                return failed(endpoint.asset, f"{version} is accepted", reproduce=_handshake(endpoint, version), **seen)
         unseen = [answer for answer in answers.values() if isinstance(answer, Unseen)]
         if unseen:
             return not_tested(endpoint.asset, unseen[0])
@@ -74,8 +66,11 @@ def tls13_missing(tls: Tls) -> Iterator[Verdict]:
             return not_tested(endpoint.asset, answer)
         if isinstance(answer, Accepted):
             return passed(endpoint.asset, accepted=_accepted(service))
-        if not isinstance(service.answer("TLSv1.2"), Accepted):
-            return not_applicable(endpoint.asset, "TLS 1.2 is missing as well")
+        match service.answer("TLSv1.2"):
+            case Unseen() as unseen:
+                return not_tested(endpoint.asset, unseen)
+            case Declined():
+                return not_applicable(endpoint.asset, "TLS 1.2 is missing as well")
         reproduce = s_client(endpoint, "-tls1_3")
         return failed(endpoint.asset, "TLS 1.3 is not accepted", reproduce=reproduce, accepted=_accepted(service))
 
@@ -85,10 +80,10 @@ def tls13_missing(tls: Tls) -> Iterator[Verdict]:
 @check("ssl_insecure_renegotiation")
 def insecure_renegotiation(tls: Tls) -> Iterator[Verdict]:
     def judge(endpoint: Endpoint, service: Service) -> Verdict:
-        older = [answer for answer in service.accepted if answer.version != "TLSv1.3"]
+        older = [answer for answer in service.accepted if answer.version not in ("SSLv2", "TLSv1.3")]
         if not older:
-            return not_applicable(endpoint.asset, "TLS 1.3 has no renegotiation")
-        without = [answer.version for answer in older if answer.version != "SSLv2" and not answer.secure_renegotiation]
+            return not_applicable(endpoint.asset, "no version that has renegotiation is accepted")
+        without = [answer.version for answer in older if not answer.secure_renegotiation]
         if not without:
             return passed(endpoint.asset, renegotiation_info=[answer.version for answer in older])
         reason = f"the ServerHello of {without[-1]} has no renegotiation_info"
@@ -96,6 +91,13 @@ def insecure_renegotiation(tls: Tls) -> Iterator[Verdict]:
         return failed(endpoint.asset, reason, reproduce=reproduce, versions=without)
 
     return by_service(tls, judge)
+
+
+def _handshake(endpoint: Endpoint, version: Version) -> str:
+    """OpenSSL is built without SSL 2.0 and 3.0 nowadays; nmap speaks them by itself."""
+    if version in _OPTIONS:
+        return s_client(endpoint, f"{_OPTIONS[version]} -cipher ALL:@SECLEVEL=0")
+    return f"nmap -Pn -p {endpoint.port} --script sslv2,ssl-enum-ciphers {endpoint.address}"
 
 
 def _accepted(service: Service) -> dict[str, str]:

@@ -24,6 +24,5 @@ class Addresses:
 
     @property
     def web(self) -> tuple[Host, ...]:
-        """The hosts of the web checks: the domain and its `www.`, where they have addresses."""
-        hosts = (self.domain, self.www)
-        return tuple(host for host in hosts if not isinstance(host.addresses, Unseen) and host.addresses)
+        """The hosts of the web checks: the domain and its `www.`, but for one that is known to have no address."""
+        return tuple(host for host in (self.domain, self.www) if host.addresses != ())

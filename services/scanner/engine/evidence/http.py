@@ -43,14 +43,15 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One scheme of one host at one address."""
+    """One scheme of one host at one address.
+
+    `chain`: the answer to GET / and those along its redirects; () where the port is closed.
+    """
 
     host: str
-    address: str
+    address: str  # "" where the host's addresses could not be found
     scheme: Scheme
-    chain: (
-        tuple[Response, ...] | Unseen
-    )  # the answer to GET / and those along its redirects; () where the port is closed
+    chain: tuple[Response, ...] | Unseen
     broken: Unseen | None = None  # why the chain was not followed to its end
     trace: Response | Unseen | None = None  # the answer to TRACE; None where the port is closed
     trace_echoed: bool = False  # its body held our own request header

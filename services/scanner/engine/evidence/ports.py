@@ -44,7 +44,7 @@ class ScannedAddress:
     """`closed`: refused; `filtered`: no answer within 1.5 s, in which the kernel asks twice."""
 
     host: str  # the first name of the target that leads here
-    address: str
+    address: str  # "" where the host's addresses could not be found
     open: tuple[OpenPort, ...]
     closed: tuple[int, ...]
     filtered: tuple[int, ...]
@@ -53,4 +53,5 @@ class ScannedAddress:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    addresses: tuple[ScannedAddress, ...] | Unseen
+    domain: str
+    addresses: tuple[ScannedAddress, ...]

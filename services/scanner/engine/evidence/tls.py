@@ -146,7 +146,7 @@ class Endpoint:
     """One address of one host name on one port."""
 
     host: str
-    address: str
+    address: str  # "" where the host's addresses could not be found
     port: int
     observed_at: datetime
     service: Service | NoService | Unseen
@@ -158,4 +158,5 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    endpoints: tuple[Endpoint, ...] | Unseen
+    domain: str
+    endpoints: tuple[Endpoint, ...]

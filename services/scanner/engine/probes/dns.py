@@ -17,7 +17,6 @@ from services.scanner.engine.network import Network
 from services.scanner.engine.probe import probe
 from services.scanner.engine.target import Target
 
-MAX_SERVERS = 8
 ADDRESSES_EACH = 2
 TRANSFER_LIMIT = 100  # records read
 MAX_LINE = 512
@@ -39,7 +38,7 @@ async def dns_zone(target: Target, network: Network, addresses: Addresses) -> Dn
         servers = await asyncio.gather(
             *(
                 _server(network, host.name, address, zone)
-                for host in addresses.nameservers[:MAX_SERVERS]
+                for host in addresses.nameservers
                 if not isinstance(host.addresses, Unseen)
                 for address in host.addresses[:ADDRESSES_EACH]
             )
@@ -140,7 +139,10 @@ async def _ask_transfer(network: Network, address: str, zone: str) -> Transfer |
     except TimeoutError:
         if not lines:
             return Unseen(f"{address} left an AXFR unanswered", "target")
-    except (dns.exception.DNSException, OSError, EOFError) as error:
+    except dns.exception.DNSException as error:
+        if not lines:
+            return Unseen(f"{address} answered an AXFR with what is no DNS message: {type(error).__name__}", "target")
+    except (OSError, EOFError) as error:
         if not lines:
             return Transfer((), 0, str(error) or type(error).__name__)
     return Transfer(tuple(lines[:TRANSFER_KEPT]), len(lines))

@@ -1,7 +1,7 @@
 """The web servers of the domain and its `www.`: redirects hop by hop, the page at the end, odd requests."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from ipaddress import ip_address
@@ -46,7 +46,7 @@ async def http(target: Target, network: Network, addresses: Addresses) -> Http:
             for scheme in SCHEMES
         )
     )
-    services = tuple(service for service, _ in walks)
+    services = (*(service for service, _ in walks), *_unresolved(addresses))
     found, security_txt = await asyncio.gather(
         asyncio.gather(*(_page(network, exchanges, last) for last in _ends(target, [last for _, last in walks]))),
         _security_txt(network, exchanges, services),
@@ -60,6 +60,13 @@ async def http(target: Target, network: Network, addresses: Addresses) -> Http:
         pages=tuple(found),
         security_txt=security_txt,
     )
+
+
+def _unresolved(addresses: Addresses) -> Iterator[Service]:
+    """The services of hosts whose addresses could not be found."""
+    for host in addresses.web:
+        if isinstance(host.addresses, Unseen):
+            yield from (Service(host.name, "", scheme, host.addresses) for scheme in SCHEMES)
 
 
 def _first_of_each_family(host: Host) -> tuple[str, ...]:

@@ -23,13 +23,14 @@ DMARC_CHECKS = (
     dmarc.dmarc_partial_enforcement,
     dmarc.dmarc_no_reporting,
 )
+DKIM_CHECKS = (dkim.dkim_not_found, dkim.dkim_weak_key)
 
 
 def mail(*lookups: Lookup) -> MailRecords:
     return MailRecords("a.test", "a.test", lookups, selectors=("s1",))
 
 
-@pytest.mark.parametrize("check", [*SPF_CHECKS, *DMARC_CHECKS, spf.non_mail_domain_unprotected, dkim.dkim_not_found])
+@pytest.mark.parametrize("check", [*SPF_CHECKS, *DMARC_CHECKS, spf.non_mail_domain_unprotected, *DKIM_CHECKS])
 @pytest.mark.parametrize("fault", ["target", "source"])
 def test_an_answer_that_did_not_come_is_neither_good_nor_bad(check: CheckFunction, fault: Fault) -> None:
     unseen = Unseen("no answer", fault)

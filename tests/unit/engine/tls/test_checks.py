@@ -65,7 +65,7 @@ def endpoint(service: Service | NoService | Unseen, address: str = "192.0.2.1") 
 def test_of_two_addresses_the_worse_one_counts_and_is_named() -> None:
     weak = replace(SERVICE, triple_des=Accepted("TLSv1.2", "TLS_RSA_WITH_3DES_EDE_CBC_SHA", secure_renegotiation=True))
 
-    [verdict] = tls_ciphers.triple_des(Tls((endpoint(SERVICE), endpoint(weak, "2001:db8::1"))))
+    [verdict] = tls_ciphers.triple_des(Tls("example.test", (endpoint(SERVICE), endpoint(weak, "2001:db8::1"))))
 
     assert verdict.status == "fail"
     assert verdict.evidence["address"] == "2001:db8::1"
@@ -73,7 +73,7 @@ def test_of_two_addresses_the_worse_one_counts_and_is_named() -> None:
 
 
 def test_an_address_that_hides_is_not_hidden_by_one_that_passes() -> None:
-    [verdict] = tls_versions.tls10(Tls((endpoint(SERVICE), endpoint(SILENT, "192.0.2.2"))))
+    [verdict] = tls_versions.tls10(Tls("example.test", (endpoint(SERVICE), endpoint(SILENT, "192.0.2.2"))))
 
     assert (verdict.status, verdict.fault) == ("not_tested", "target")
 
@@ -81,7 +81,7 @@ def test_an_address_that_hides_is_not_hidden_by_one_that_passes() -> None:
 def test_an_address_that_we_cannot_reach_does_not_count() -> None:
     no_route = Unseen("no connection to port 443: Network is unreachable", "ours")
 
-    [verdict] = tls_versions.tls10(Tls((endpoint(no_route, "2001:db8::1"), endpoint(SERVICE))))
+    [verdict] = tls_versions.tls10(Tls("example.test", (endpoint(no_route, "2001:db8::1"), endpoint(SERVICE))))
 
     assert verdict.status == "pass"
 
@@ -91,7 +91,7 @@ def test_an_old_version_that_was_not_answered_is_not_a_pass() -> None:
         VersionAnswer(entry.version, SILENT if entry.version == "SSLv3" else entry.answer) for entry in SERVICE.versions
     )
 
-    [verdict] = tls_versions.sslv2_or_sslv3(Tls((endpoint(replace(SERVICE, versions=versions)),)))
+    [verdict] = tls_versions.sslv2_or_sslv3(Tls("example.test", (endpoint(replace(SERVICE, versions=versions)),)))
 
     assert verdict.status == "not_tested"
 
@@ -128,7 +128,9 @@ def test_names_match_by_rfc_9525(host: str, names: tuple[str, ...], covered: boo
 def test_the_longest_lifetime_by_the_day_of_issue(issued: datetime, days: int, status: str) -> None:
     certificate = replace(CERTIFICATE, not_before=issued, not_after=issued + timedelta(days=days))
 
-    [verdict] = tls_certificate.lifetime_excessive(Tls((endpoint(replace(SERVICE, chain=(certificate,))),)))
+    [verdict] = tls_certificate.lifetime_excessive(
+        Tls("example.test", (endpoint(replace(SERVICE, chain=(certificate,))),))
+    )
 
     assert verdict.status == status
 
@@ -136,13 +138,15 @@ def test_the_longest_lifetime_by_the_day_of_issue(issued: datetime, days: int, s
 def test_a_roots_own_signature_does_not_matter() -> None:
     root = replace(CERTIFICATE, subject="CN=Root", signature_algorithm="RSA_WITH_SHA1", self_issued=True)
 
-    [verdict] = tls_certificate.weak_signature(Tls((endpoint(replace(SERVICE, chain=(CERTIFICATE, root))),)))
+    [verdict] = tls_certificate.weak_signature(
+        Tls("example.test", (endpoint(replace(SERVICE, chain=(CERTIFICATE, root))),))
+    )
 
     assert verdict.status == "pass"
 
 
 @pytest.mark.parametrize("service", [SERVICE, NoService("the connection to port 443 was refused"), SILENT])
 def test_evidence_survives_json(service: Service | NoService | Unseen) -> None:
-    tls = Tls((endpoint(service),))
+    tls = Tls("example.test", (endpoint(service),))
 
     assert _load(Tls, _dump(Tls, tls)) == tls

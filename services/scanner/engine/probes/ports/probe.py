@@ -8,10 +8,11 @@ from typing import Protocol
 from services.scanner.engine.evidence.addresses import Addresses
 from services.scanner.engine.evidence.base import Unseen
 from services.scanner.engine.evidence.ports import PORTS, OpenPort, Ports, ScannedAddress, SshAlgorithms
-from services.scanner.engine.network import Network
+from services.scanner.engine.network import Network, fault_of
+from services.scanner.engine.places import NoPlace
 from services.scanner.engine.probe import probe
 from services.scanner.engine.probes.ports import questions, recognise
-from services.scanner.engine.probes.tls.exchange import OURS, Unreachable, connection
+from services.scanner.engine.probes.tls.exchange import Unreachable, connection
 from services.scanner.engine.probes.tls.session import TlsSession
 from services.scanner.engine.target import Target
 from shared.egress import Refused
@@ -34,20 +35,23 @@ class _Channel(Protocol):
 @probe(budget=25.0)
 async def ports(target: Target, network: Network, addresses: Addresses) -> Ports:
     """Each address of the domain and its `www.` once."""
-    if isinstance(addresses.domain.addresses, Unseen):
-        return Ports(addresses.domain.addresses)
+    hidden: list[ScannedAddress] = []
     hosts: dict[str, str] = {}
     for host in addresses.web:
-        for address in () if isinstance(host.addresses, Unseen) else host.addresses:
+        if isinstance(host.addresses, Unseen):
+            hidden.append(ScannedAddress(host.name, "", (), (), (), host.addresses))
+            continue
+        for address in host.addresses:
             hosts.setdefault(address, host.name)
-    return Ports(tuple(await asyncio.gather(*(_scan(network, host, address) for address, host in hosts.items()))))
+    scanned = await asyncio.gather(*(_scan(network, host, address) for address, host in hosts.items()))
+    return Ports(target.domain, (*scanned, *hidden))
 
 
 async def _scan(network: Network, host: str, address: str) -> ScannedAddress:
     states = dict(zip(PORTS, await asyncio.gather(*(_state(network, address, port) for port in PORTS)), strict=True))
-    ours = next((state for state in states.values() if isinstance(state, Unseen)), None)
-    if ours:
-        return ScannedAddress(host, address, (), (), (), ours)
+    unseen = next((state for state in states.values() if isinstance(state, Unseen)), None)
+    if unseen:
+        return ScannedAddress(host, address, (), (), (), unseen)
     closed, filtered = (tuple(port for port in PORTS if states[port] == state) for state in ("closed", "filtered"))
     if len(filtered) == len(PORTS):
         silent = Unseen(f"not one of {len(PORTS)} ports of {address} answered", "target")
@@ -63,10 +67,10 @@ async def _state(network: Network, address: str, port: int) -> str | Unseen:
         await network.touch(address, port, timeout=_ATTEMPT)
     except ConnectionRefusedError:
         return "closed"
-    except Refused as error:
-        return Unseen(str(error), "ours")
+    except (NoPlace, Refused) as error:
+        return Unseen(str(error), fault_of(error))
     except OSError as error:  # TimeoutError among them; a router's "unreachable" is a filter's answer as well
-        return Unseen(f"no way to {address} from here: {error}", "ours") if error.errno in OURS else "filtered"
+        return Unseen(f"no way to {address} from here: {error}", "ours") if fault_of(error) == "ours" else "filtered"
     return "open"
 
 

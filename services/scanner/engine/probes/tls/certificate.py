@@ -12,9 +12,7 @@ from cryptography.x509.oid import SignatureAlgorithmOID
 
 from services.scanner.engine.evidence.tls import Certificate
 
-_SIGNATURES = {
-    oid: name for name, oid in vars(SignatureAlgorithmOID).items() if isinstance(oid, x509.ObjectIdentifier)
-}
+_SIGNATURES = {oid: name for name, oid in vars(SignatureAlgorithmOID).items() if isinstance(oid, x509.ObjectIdentifier)}
 
 
 # All that the library raises over a certificate it cannot make sense of.

@@ -1,21 +1,18 @@
 """One hello over one connection, and the flight that comes back."""
 
 import asyncio
-import errno
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from services.scanner.engine.evidence.base import Fault, Unseen
 from services.scanner.engine.evidence.tls import Declined, DhGroup
-from services.scanner.engine.network import NO_ROUTE, Network, Stream
+from services.scanner.engine.network import Network, Stream, fault_of
 from services.scanner.engine.probes.tls import parse, suites
 from shared.egress import Refused
 
 ANSWER_TIMEOUT = 4.0  # seconds from the hello to the end of the flight
 _MAX_FLIGHT = 256 * 1024
-# No way out of here, whatever the target does: no route, or no descriptor left.
-OURS = NO_ROUTE | {errno.EMFILE, errno.ENFILE}
 
 
 @dataclass(slots=True)
@@ -46,11 +43,8 @@ async def connection(network: Network, address: str, port: int) -> AsyncIterator
             raise Unreachable(f"the connection to port {port} was refused", refused=True) from None
         except TimeoutError:
             raise Unreachable(f"port {port} did not answer") from None
-        except Refused as refused:
-            raise Unreachable(str(refused), "ours") from None
-        except OSError as error:
-            reason = f"no connection to port {port}: {error.strerror or error}"
-            raise Unreachable(reason, "ours" if error.errno in OURS else "target") from None
+        except (OSError, Refused) as error:
+            raise Unreachable(f"no connection to port {port}: {error}", fault_of(error)) from None
         yield stream
 
 

@@ -131,7 +131,7 @@ def finite_field_group(body: bytes) -> DhGroup:
 
 
 def alert(body: bytes) -> str:
-    """"alert handshake_failure" (RFC 8446 section 6)."""
+    """ "alert handshake_failure" (RFC 8446 section 6)."""
     if len(body) < 2:
         raise Malformed("an alert is cut short")
     return f"alert {_ALERTS.get(body[1], body[1])}"

@@ -41,16 +41,16 @@ PORT = 443
 @probe(budget=20.0)
 async def tls(target: Target, network: Network, addresses: Addresses) -> Tls:
     """Every address of the domain and its `www.`, on port 443."""
-    if isinstance(addresses.domain.addresses, Unseen):
-        return Tls(addresses.domain.addresses)
-    roots = trust.load(network.trust_ca_file)
-    dialogues = [
-        _Dialogue(network, roots, host.name, address)
-        for host in addresses.web
-        if not isinstance(host.addresses, Unseen)
-        for address in host.addresses
-    ]
-    return Tls(tuple(await asyncio.gather(*(dialogue.endpoint() for dialogue in dialogues))))
+    roots = await asyncio.to_thread(trust.load, network.trust_ca_file)
+    hidden: list[Endpoint] = []
+    dialogues: list[_Dialogue] = []
+    for host in addresses.web:
+        if isinstance(host.addresses, Unseen):
+            hidden.append(Endpoint(host.name, "", PORT, network.now(), host.addresses))
+        else:
+            dialogues += (_Dialogue(network, roots, host.name, address) for address in host.addresses)
+    seen = await asyncio.gather(*(dialogue.endpoint() for dialogue in dialogues))
+    return Tls(target.domain, (*seen, *hidden))
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ class _Dialogue:
         try:
             return _answer(await self._offer(version, offered, whole=whole), offered)
         except Unreachable as error:  # it did answer a moment ago
-            return Unseen(str(error), "target")
+            return error.unseen
 
     async def _ask_ssl2(self) -> Answer:
         try:
@@ -131,7 +131,7 @@ class _Dialogue:
                 await stream.write(hello.ssl2_client_hello(secrets.token_bytes(16)), ANSWER_TIMEOUT)
                 answer = await stream.read_exactly(parse.SSL2_SERVER_HELLO, ANSWER_TIMEOUT)
         except Unreachable as error:
-            return Unseen(str(error), "target")
+            return error.unseen
         except TimeoutError:
             return Declined("no answer")
         except (asyncio.IncompleteReadError, OSError):

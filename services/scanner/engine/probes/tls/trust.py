@@ -54,9 +54,7 @@ def judge(chain: Sequence[x509.Certificate], store: TrustStore, now: datetime) -
     return Trust("untrusted", store.name, f"the issuer {issuer} is no root of the store")
 
 
-def _refusal(
-    leaf: x509.Certificate, sent: Sequence[x509.Certificate], store: TrustStore, now: datetime
-) -> str | None:
+def _refusal(leaf: x509.Certificate, sent: Sequence[x509.Certificate], store: TrustStore, now: datetime) -> str | None:
     """None where the verifier accepts the chain at a moment at which the leaf is valid and for a name that it holds."""
     moment = min(max(now, leaf.not_valid_before_utc), leaf.not_valid_after_utc)
     try:
