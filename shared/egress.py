@@ -217,11 +217,12 @@ class Egress:
         timeout: aiohttp.ClientTimeout | None = None,
         context: ssl.SSLContext | None = None,
         headers: Mapping[str, str] | None = None,
+        reuse: bool = True,
     ) -> aiohttp.ClientSession:
         """A client whose every connection is resolved, vetted and opened here; with `pin`, to that address alone.
 
         No proxies, no cookies, no DNS cache, no automatic decompression. Pass `allow_redirects=False`, or each hop
-        is vetted anew.
+        is vetted anew. `reuse=False`: a connection of its own, resolved anew, for each request.
         """
         connector = _VettedConnector(
             self,
@@ -230,6 +231,7 @@ class Egress:
             use_dns_cache=False,
             limit=connections,
             happy_eyeballs_delay=None,
+            force_close=not reuse,
             **({"ssl": context} if context else {}),
         )
         return aiohttp.ClientSession(

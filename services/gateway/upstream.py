@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from io import BytesIO
 
 import aiohttp
 from yarl import URL
@@ -71,7 +72,7 @@ class Upstreams:
                 method,
                 URL(path, encoded=True),
                 headers=sent,
-                data=body,
+                data=BytesIO(body) if body else None,  # sent piece by piece
                 allow_redirects=False,
                 timeout=timeout,
             ) as answer:

@@ -5,16 +5,19 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, field_validator
 
 
-def _without_defaults(schema: dict[str, Any]) -> None:
-    """JSON Schema has no word for a field that may be absent but not null: it has no default."""
+def _as_on_the_wire(schema: dict[str, Any]) -> None:
+    """None is how Python says absent: on the wire there is neither null nor a default."""
     for field in schema["properties"].values():
         field.pop("default", None)
+        for shape in field.pop("anyOf", ()):
+            if shape != {"type": "null"}:
+                field.update(shape)
 
 
 class Change(BaseModel):
-    """Fields are of type `T | SkipJsonSchema[None] = None`, where None means absent."""
+    """Fields are of type `T | None = None`; None means absent."""
 
-    model_config = ConfigDict(json_schema_extra=_without_defaults)
+    model_config = ConfigDict(json_schema_extra=_as_on_the_wire)
 
     @field_validator("*", mode="before")
     @classmethod

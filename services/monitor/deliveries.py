@@ -86,9 +86,12 @@ class MailDeliveries:
 
     async def __call__(self, stopping: Stopping) -> None:
         while not await stopping.wait(LOOK_EVERY):
-            async with self.database.transaction() as conn:
-                due = await repository.mails.lease(conn, self.clock.now(), LEASE, MAILS_AT_ONCE)
-            await asyncio.gather(*(self.attempt(mail) for mail in due))
+            await asyncio.gather(*(self.attempt(mail) for mail in await self.lease()))
+
+    async def lease(self) -> list[LeasedMail]:
+        """What to send now."""
+        async with self.database.transaction() as conn:
+            return await repository.mails.lease(conn, self.clock.now(), LEASE, MAILS_AT_ONCE)
 
     async def attempt(self, mail: LeasedMail) -> None:
         error, wait = None, None

@@ -6,7 +6,6 @@ from types import MappingProxyType
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
-from pydantic.json_schema import SkipJsonSchema
 
 from services.monitor.change import Change
 from shared.contracts.base import Contract, Timestamp
@@ -31,12 +30,12 @@ class NewDomain(BaseModel):
 
 
 class DomainChange(Change):
-    scan_frequency: Frequency | SkipJsonSchema[None] = None
-    alert_threshold: Threshold | SkipJsonSchema[None] = None
-    alert_on_score_drop: bool | SkipJsonSchema[None] = None
-    alert_on_critical: bool | SkipJsonSchema[None] = None
-    badge_enabled: bool | SkipJsonSchema[None] = None
-    is_paused: bool | SkipJsonSchema[None] = None
+    scan_frequency: Frequency | None = None
+    alert_threshold: Threshold | None = None
+    alert_on_score_drop: bool | None = None
+    alert_on_critical: bool | None = None
+    badge_enabled: bool | None = None
+    is_paused: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

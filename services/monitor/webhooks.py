@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 
 import orjson
 from pydantic import BaseModel, Field
-from pydantic.json_schema import SkipJsonSchema
 
 from services.monitor.change import Change
 from services.monitor.retries import DEAD_AFTER
@@ -44,10 +43,10 @@ class NewEndpoint(BaseModel):
 
 
 class EndpointChange(Change):
-    url: Url | SkipJsonSchema[None] = None
-    enabled_events: Events | SkipJsonSchema[None] = None
-    description: Description | SkipJsonSchema[None] = None
-    is_active: bool | SkipJsonSchema[None] = None
+    url: Url | None = None
+    enabled_events: Events | None = None
+    description: Description | None = None
+    is_active: bool | None = None
 
 
 class EndpointView(Contract):

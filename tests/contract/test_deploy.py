@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from shared import runtime
 from shared.egress import Egress, Refused, system_resolver
 from tests.support.deployment import compose, kubernetes
 from tests.support.deployment.containers import ROOT, Container, WrongManifest, wrong_variables
@@ -53,7 +54,7 @@ def filled_secrets() -> dict[str, dict[str, bytes]]:
     for part in walk(BASE_RESOURCES):
         if reference := part.get("secretKeyRef"):
             secrets[reference["name"]][reference["key"]] = b"secret"
-        name = part.get("secretName", part.get("name"))
+        name = str(part.get("secretName", part.get("name")))
         for item in part.get("items", ()):
             secrets[name][item["key"]] = b"secret"
     return secrets
@@ -114,9 +115,10 @@ def test_the_image_is_this_version() -> None:
 
 def test_targets_end_as_an_account_by_number() -> None:
     stages = re.split(r"^FROM ", (ROOT / "deploy" / "Dockerfile").read_text(), flags=re.MULTILINE)[1:]
-    users = {re.search(r"AS (\S+)", stage)[1]: re.findall(r"^USER (\S+)", stage, re.M) for stage in stages}  # type: ignore[index]
-    assert users["runtime"][-1] == users["reports"][-1] == "10001:10001"
+    users = {stage.split()[2]: re.findall(r"^USER (\S+)", stage, re.MULTILINE) for stage in stages}
+    assert users["runtime"] == ["10001:10001"]
     assert users["service"] == []  # as `runtime`
+    assert users["reports"][-1] == "10001:10001"
 
 
 # -- Kubernetes ------------------------------------------------------------------------------------------------------
@@ -161,8 +163,6 @@ def test_a_deployment_is_probed_selected_and_kept_available(name: str) -> None:
 
 @every_deployment
 def test_the_drain_has_time(name: str) -> None:
-    from shared import runtime
-
     drain = runtime._WORKERS_SECONDS + runtime._CONSUMERS_SECONDS + runtime._REQUESTS_SECONDS + runtime._FLUSH_SECONDS
     pod = of("Deployment")[name]["spec"]["template"]["spec"]
     pause = pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]

@@ -14,6 +14,7 @@ from uuid import uuid4
 import asyncpg
 import httpx
 import pytest
+from compliancelayer import AsyncComplianceLayer, ComplianceLayer
 
 from shared.postgres import PrivatePostgres
 from tests.support import story
@@ -26,6 +27,7 @@ from tests.support.stripe import FakeStripe
 T = TypeVar("T")
 
 WAIT_SECONDS = 30.0
+FREE_SCANS = {ComplianceLayer: "hardened.test", AsyncComplianceLayer: "neglected.test"}
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,21 @@ def stage(postgres_server: PrivatePostgres) -> Iterator[Stage]:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
+
+
+@pytest.fixture(scope="session")
+def free_scans(stage: Stage) -> dict[Any, Any]:
+    """One by each of the SDK's clients, before a test spends what our address may have of them in an hour."""
+
+    async def scan(domain: str) -> Any:
+        async with AsyncComplianceLayer("no key", base_url=stage.fleet.url) as client:
+            return await client.free_scan(domain)
+
+    with ComplianceLayer("no key", base_url=stage.fleet.url) as client:
+        return {
+            ComplianceLayer: client.free_scan(FREE_SCANS[ComplianceLayer]),
+            AsyncComplianceLayer: asyncio.run(scan(FREE_SCANS[AsyncComplianceLayer])),
+        }
 
 
 async def _create_database(url: str, name: str) -> None:

@@ -5,7 +5,6 @@ import json
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -114,13 +113,13 @@ def test_get_the_report(sample: Sample) -> None:
     assert len(report["modules"]) == 9
 
 
-@pytest.mark.parametrize("command", [RECENT, HISTORY])
+@pytest.mark.parametrize("command", [RECENT, HISTORY], ids=["recent", "history"])
 def test_list_scans(sample: Sample, command: str) -> None:
     (scan,) = [scan for scan in sample.json(command)["scans"] if scan["job_id"] == sample.job_id]
     assert (scan["domain"], scan["score"], scan["grade"], scan["status"]) == (DOMAIN, 100, "A", "completed")
 
 
-def test_download_the_pdf(sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_download_the_pdf(sample: Sample) -> None:
     assert sample.run(f"{PDF}sha256sum report.pdf") == f"{sample.sha256}  report.pdf\n"
 
 

@@ -96,7 +96,9 @@ class Installation:
 
 
 @asynccontextmanager
-async def installation(postgres: PrivatePostgres, lab: Lab | None = None, **settings: Any) -> AsyncIterator[Installation]:
+async def installation(
+    postgres: PrivatePostgres, lab: Lab | None = None, **settings: Any
+) -> AsyncIterator[Installation]:
     """Started, and gone without a trace afterwards."""
     name = f"t_{uuid4().hex[:12]}"
     admin = await asyncpg.connect(postgres.owner_url)

@@ -15,7 +15,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 @dataclass
 class Mailbox:
-    """`refusals`: answers to give instead of taking a mail, by command ("MAIL", "RCPT", "DATA"), while they are here."""
+    """`refusals`: what to answer instead of taking a mail, by command ("MAIL", "RCPT", "DATA")."""
 
     refusals: dict[str, str] = field(default_factory=dict)
     taken: list[EmailMessage] = field(default_factory=list)

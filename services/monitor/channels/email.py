@@ -50,17 +50,23 @@ class EmailChannel:
     STARTTLS is used where it is offered, and insisted on before a password is sent.
     """
 
-    def __init__(self, url: str | None, sender: str, folder: Path, context: ssl.SSLContext) -> None:
+    def __init__(
+        self, url: str | None, sender: str, folder: Path, context: ssl.SSLContext, timeout: float = TIMEOUT
+    ) -> None:
         self._url = urlsplit(url) if url else None
         self._sender = sender
         self._folder = folder
         self._context = context
+        self._timeout = timeout
 
     async def send(self, mail: Mail, now: datetime) -> None:
         """DeliveryError when the server refuses it or cannot be reached in time."""
         try:
             composed = message(mail, self._sender, now)
-            async with asyncio.timeout(TIMEOUT):
+        except ValueError as error:
+            raise DeliveryError(f"this cannot be a mail: {error}", permanent=True) from error
+        try:
+            async with asyncio.timeout(self._timeout):
                 if self._url is None:
                     await asyncio.to_thread(self._write, mail.id, bytes(composed))
                 else:
@@ -72,11 +78,9 @@ class EmailChannel:
             ) from error
         except (aiosmtplib.SMTPSenderRefused, aiosmtplib.SMTPDataError) as error:
             raise DeliveryError(f"{error.code} {error.message}", permanent=error.code >= 500) from error
-        except ValueError as error:
-            raise DeliveryError(f"this cannot be a mail: {error}", permanent=True) from error
         except TimeoutError as error:
-            raise DeliveryError(f"not done within {TIMEOUT:.0f} seconds") from error
-        except (aiosmtplib.SMTPException, OSError) as error:
+            raise DeliveryError(f"not done within {self._timeout:.0f} seconds") from error
+        except (aiosmtplib.SMTPException, OSError, ValueError) as error:  # ValueError: also a certificate's name
             raise DeliveryError(str(error) or type(error).__name__) from error
 
     async def _submit(self, composed: EmailMessage) -> None:
@@ -90,7 +94,7 @@ class EmailChannel:
             use_tls=self._url.scheme == "smtps",
             start_tls=True if self._url.scheme == "smtp" and self._url.username else None,
             tls_context=self._context,
-            timeout=TIMEOUT,
+            timeout=self._timeout,
         )
 
     def _write(self, mail_id: int, content: bytes) -> None:

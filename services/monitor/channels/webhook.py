@@ -32,7 +32,7 @@ class WebhookChannel:
         self._allow_http = allow_http
         self._timeout = timeout
         self._session = egress.session(
-            connections=connections, timeout=aiohttp.ClientTimeout(total=timeout), context=context
+            connections=connections, timeout=aiohttp.ClientTimeout(total=timeout), context=context, reuse=False
         )
 
     async def close(self) -> None:

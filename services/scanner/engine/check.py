@@ -1,7 +1,7 @@
 """A check: a pure function from evidence to verdicts. The types of its parameters say which evidence it needs."""
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal, get_type_hints
@@ -44,6 +44,21 @@ def not_applicable(asset: str, reason: str) -> Verdict:
 
 def not_tested(asset: str, unseen: Unseen) -> Verdict:
     return Verdict("not_tested", asset, unseen.reason, fault=unseen.fault)
+
+
+def merged(verdicts: Iterable[Verdict]) -> Iterator[Verdict]:
+    """One answer an asset over all its addresses: its distinct failures, else what the target hid, else the first."""
+    by_asset: dict[str, list[Verdict]] = {}
+    for verdict in verdicts:
+        by_asset.setdefault(verdict.asset, []).append(verdict)
+    for found in by_asset.values():
+        failures = {verdict.subject: verdict for verdict in reversed(found) if verdict.status == "fail"}
+        hidden = [verdict for verdict in found if verdict.fault == "target"]
+        seen = [verdict for verdict in found if verdict.status in ("pass", "not_applicable")]
+        if failures:
+            yield from reversed(failures.values())
+        else:
+            yield (hidden or seen or found)[0]
 
 
 CheckFunction = Callable[..., Iterable[Verdict]]

@@ -16,6 +16,7 @@ from shared.egress import Refused
 
 CONNECT_TIMEOUT = 3.0
 REQUEST_TIMEOUT = 5.0
+MAX_HEADERS = 64 * 1024  # bytes of names and values that are kept of one answer
 NO_ANSWER_TO_CONNECT = "nothing answered the attempt to connect"
 _COOKIE_VALUE = re.compile(r"^([^=;]*=)[^;]*")
 
@@ -53,17 +54,19 @@ class Exchanges:
             return Unseen("the server answered so slowly that the time for it ran out", "target")
         timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=min(CONNECT_TIMEOUT, seconds))
         try:
-            self._note_contact(address, url)
+            self._network.contacted.add((address, _port(url)))
             async with (
                 asyncio.timeout(seconds),
                 session.request(method, url, headers=headers, allow_redirects=False, timeout=timeout) as response,
             ):
+                if sum(len(name) + len(value) for name, value in response.raw_headers) > MAX_HEADERS:
+                    return Unseen(f"its headers are longer than {MAX_HEADERS} bytes", "target")
                 body = await self._network.body(response, limit)
                 return Exchange(_response(url, address, response), body)
         except aiohttp.ClientConnectorError as error:
             return _not_connected(error.os_error)
         except aiohttp.ConnectionTimeoutError:
-            return Unseen(NO_ANSWER_TO_CONNECT, "target")
+            return Unseen(await self._why_not_connected(address, url), "target")
         except TimeoutError:
             return Unseen(f"no complete answer within {seconds:.0f} s", "target")
         except aiohttp.ClientResponseError as error:
@@ -73,9 +76,18 @@ class Exchanges:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return Unseen(f"no HTTP answer: {_sentence(error)}", "target")
 
-    def _note_contact(self, address: str, url: str) -> None:
-        parts = urlsplit(url)
-        self._network.contacted.add((address, parts.port or DEFAULT_PORTS[parts.scheme]))
+    async def _why_not_connected(self, address: str, url: str) -> str:
+        """The same timeout is over TCP and TLS; only a port that takes no connection may be a closed one."""
+        try:
+            await self._network.touch(address, _port(url), timeout=1.0)
+        except (OSError, Refused):
+            return NO_ANSWER_TO_CONNECT
+        return f"no TLS handshake within {CONNECT_TIMEOUT:g} s"
+
+
+def _port(url: str) -> int:
+    parts = urlsplit(url)
+    return parts.port or DEFAULT_PORTS[parts.scheme]
 
 
 def _response(url: str, address: str, response: aiohttp.ClientResponse) -> Response:

@@ -23,7 +23,7 @@ from services.scanner.engine.dns_client import DnsAnswer as DnsAnswer
 from services.scanner.engine.dns_client import Record as Record
 from services.scanner.engine.dns_client import RecursiveClient
 from services.scanner.engine.evidence.base import Fault, Unseen
-from services.scanner.engine.places import Host, Hosts, NoPlace
+from services.scanner.engine.places import Host, Hosts
 from services.scanner.engine.settings import EngineSettings
 from shared.clock import Clock
 from shared.egress import Egress, Pin, Refused, own_addresses
@@ -40,8 +40,6 @@ class BudgetSpent(OSError):
 
 def fault_of(error: BaseException) -> Fault:
     """Whose doing it is that a connection failed."""
-    if isinstance(error, NoPlace):
-        return "ours" if error.others else "target"
     return "ours" if isinstance(error, OSError) and error.errno in _OURS else "target"
 
 
@@ -126,9 +124,6 @@ class Network:
         self._budget = ByteBudget(SCAN_BYTES)
 
     async def close(self) -> None:
-        for host in self._hosts.values():
-            host.scans -= 1
-        self._hosts.clear()
         await self._dns.close()
 
     def now(self) -> datetime:
@@ -186,13 +181,13 @@ class Network:
         host = self._host(address)
         async with contextlib.AsyncExitStack() as stack:
             if port in host.tried:
-                await stack.enter_async_context(host.established())
+                await stack.enter_async_context(host.established.hold())
                 sock = await self._open(address, port, timeout)
                 stack.callback(sock.close)
             else:
                 sock = await self._first_attempt(host, address, port, timeout)
                 stack.callback(sock.close)
-                await stack.enter_async_context(host.established())
+                await stack.enter_async_context(host.established.hold())
             reader, writer = await asyncio.open_connection(sock=sock)
             stack.callback(writer.transport.abort)
             yield Stream(reader, writer, self._budget)
@@ -204,7 +199,7 @@ class Network:
     async def _first_attempt(self, host: Host, address: str, port: int, timeout: float) -> socket.socket:
         host.tried.add(port)
         try:
-            async with host.unanswered():
+            async with host.unanswered.hold():
                 return await self._open(address, port, timeout)
         except BaseException:
             host.tried.discard(port)
@@ -214,7 +209,6 @@ class Network:
         """Kept as long as the scan, which comes back to the same addresses."""
         if address not in self._hosts:
             self._hosts[address] = self._world.hosts.at(address)
-            self._hosts[address].scans += 1
         return self._hosts[address]
 
     async def _open(
@@ -233,7 +227,7 @@ class Network:
         `allow_redirects=False`; read bodies with `body`.
         """
         async with (
-            self._host(address).established(connections),
+            self._host(address).established.hold(connections),
             self._egress.session(
                 pin=Pin(host, address),
                 connections=connections,

@@ -2,40 +2,40 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from weakref import WeakValueDictionary
 
-PATIENCE = 12.0  # seconds; a hanging server holds a place for about 4
+PATIENCE = 12.0  # seconds. What answers gives its place back within one, what hangs within five: see the timeouts
 
 
 class NoPlace(OSError):
-    """As many connections to the address as it may see are open, and none ended in time."""
+    """As many connections to the address as it may see are open, and none ended in time: the target's doing."""
 
-    def __init__(self, *, others: bool) -> None:
-        super().__init__(
-            "other scans of the address take all its connections"
-            if others
-            else "the connections that are open to the address did not end in time"
-        )
-        self.others = others  # whether other scans hold places there; if not, it is the target that is slow
+    def __init__(self) -> None:
+        super().__init__("it is so slow that the connections open to it did not end in time")
 
 
 class Places:
     """Counted places with a fair queue; several can be taken at once without two takers blocking each other."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, patience: float = PATIENCE) -> None:
         self._count = count
+        self._patience = patience
         self._free = asyncio.Semaphore(count)
         self._turn = asyncio.Lock()
 
     @asynccontextmanager
     async def hold(self, wanted: int = 1) -> AsyncIterator[None]:
+        """NoPlace when they do not become free in time."""
         taken = 0
         try:
-            async with self._turn:
-                while taken < min(wanted, self._count):
-                    await self._free.acquire()
-                    taken += 1
+            try:
+                async with asyncio.timeout(self._patience), self._turn:
+                    while taken < min(wanted, self._count):
+                        await self._free.acquire()
+                        taken += 1
+            except TimeoutError:
+                raise NoPlace from None
             yield
         finally:
             for _ in range(taken):
@@ -46,32 +46,9 @@ class Host:
     """The places at one address, and the ports that answered there or are being tried."""
 
     def __init__(self, established: int, unanswered: int) -> None:
-        self._established = Places(established)
-        self._unanswered = Places(unanswered)
+        self.established = Places(established)
+        self.unanswered = Places(unanswered)
         self.tried: set[int] = set()
-        self.scans = 0  # that have come here and not ended
-
-    @asynccontextmanager
-    async def established(self, wanted: int = 1, patience: float = PATIENCE) -> AsyncIterator[None]:
-        """Places for connections that are answered. NoPlace."""
-        async with self._within(self._established, wanted, patience):
-            yield
-
-    @asynccontextmanager
-    async def unanswered(self) -> AsyncIterator[None]:
-        """A place for an attempt that nobody may answer. NoPlace."""
-        async with self._within(self._unanswered, 1, PATIENCE):
-            yield
-
-    @asynccontextmanager
-    async def _within(self, places: Places, wanted: int, patience: float) -> AsyncIterator[None]:
-        async with AsyncExitStack() as held:
-            try:
-                async with asyncio.timeout(patience):
-                    await held.enter_async_context(places.hold(wanted))
-            except TimeoutError:
-                raise NoPlace(others=self.scans > 1) from None
-            yield
 
 
 class Hosts:

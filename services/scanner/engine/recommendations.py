@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from services.scanner.engine.judging import Judged
-from services.scanner.engine.scoring import WEIGHTS, CheckResult, Results, score
+from services.scanner.engine.scoring import WEIGHTS, CheckResult, Results, overall
 from shared.contracts.report import Module
 
 _AT_MOST = 5
@@ -25,14 +25,14 @@ def recommend(
     weights: Mapping[Module, int],
 ) -> tuple[str, ...]:
     """At most five."""
-    now = score(results, weights).score
+    now = overall(results, weights)
     fixes = []
     for module, ones in judged.items():
         total = sum(result.weight for result in results[module].values())
         for one in ones:
             if one.failures:
                 mended = CheckResult(one.row.severity, {"pass": 1})
-                after = score({**results, module: {**results[module], one.row.id: mended}}, weights).score
+                after = overall({**results, module: {**results[module], one.row.id: mended}}, weights)
                 fixes.append(_Fix(one, after - now, Fraction(one.result.weight * weights[module], total or 1)))
     fixes.sort(key=lambda fix: (-WEIGHTS[fix.judged.row.severity], -fix.gain, -fix.worth, fix.judged.row.id))
     sentences = [_sentence(fix) for fix in fixes[:_AT_MOST]]

@@ -88,19 +88,26 @@ Results = Mapping[Module, Mapping[str, CheckResult]]  # module -> check id -> re
 
 def score(results: Results, module_weights: Mapping[Module, int]) -> Score:
     """The weighted mean of the modules in which anything counts, under the ceiling of the gravest check not proven."""
-    points = _overall(results, module_weights)
+    points = overall(results, module_weights)
     coverage = _coverage(results, module_weights)
     enough = coverage >= _ENOUGH
     grade = grade_of(points) if enough else "F"
     return Score(
         score=points,
-        score_max=_overall(_had_all_been_seen(results), module_weights),
+        score_max=overall(_had_all_been_seen(results), module_weights),
         grade=grade,
         grade_reason=None if enough else "insufficient_evidence",
         risk_level=RISK[grade],
         coverage=round(float(coverage), 4),
         modules={name: _module(checks.values()) for name, checks in results.items()},
     )
+
+
+def overall(results: Results, module_weights: Mapping[Module, int]) -> int:
+    """The score alone."""
+    points = {name: _points(checks.values()) for name, checks in results.items()}
+    mean = _mean({name: Fraction(value) for name, value in points.items() if value is not None}, module_weights)
+    return min(_rounded(mean), _ceiling(check for checks in results.values() for check in checks.values()))
 
 
 def grade_of(points: int) -> Grade:
@@ -117,12 +124,6 @@ def _module(checks: Collection[CheckResult]) -> ModuleScore:
     looked_at = any(check.outcomes.get(outcome) for check in checks for outcome in ("pass", "fail", "not_applicable"))
     points = _points(checks) if looked_at else None
     return ModuleScore(points, None if points is None else grade_of(points), looked_at)
-
-
-def _overall(results: Results, module_weights: Mapping[Module, int]) -> int:
-    points = {name: _points(checks.values()) for name, checks in results.items()}
-    mean = _mean({name: Fraction(value) for name, value in points.items() if value is not None}, module_weights)
-    return min(_rounded(mean), _ceiling(check for checks in results.values() for check in checks.values()))
 
 
 def _coverage(results: Results, module_weights: Mapping[Module, int]) -> Fraction:

@@ -32,8 +32,10 @@ async def scanned(site: Site, *others: Site) -> Scan:
         await lab.serve(site, *others)
         world = World.from_settings(lab.engine_settings(), "test")
         observations = await scan.observe(parse(site.name), scan.Options(), world)
-        judged = judge(observations, catalog.load())
-        return Scan({one.row.id: one for one in judged}, lab.place(site.name))
+        judged = {one.row.id: one for one in judge(observations, catalog.load())}
+        bugs = [check_id for check_id, one in judged.items() if any(v.status == "error" for v in one.verdicts)]
+        assert not bugs, f"exceptions in checks: {bugs}"
+        return Scan(judged, lab.place(site.name))
 
 
 async def expect_only(

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
 import pytest
@@ -17,6 +17,8 @@ from services.scanner.engine.probes.exposure import exposure
 from services.scanner.engine.probes.http import MAX_HOPS, http
 from services.scanner.engine.target import parse
 from tests.support.lab import Lab, hardened
+from tests.support.lab.closing import Listener
+from tests.support.lab.tls import TlsSpec
 from tests.support.lab.web import Behaviour, WebSpec, neglected
 
 TARGET = parse("hardened.test")
@@ -101,6 +103,46 @@ async def test_a_closed_port_is_no_service_and_no_failure_to_look() -> None:
         seen, _ = await looked_at(network)
         await network.close()
     assert [service.chain for service in seen.services_of("https")] == [(), ()]
+
+
+async def test_a_port_that_hangs_in_the_handshake_is_not_a_closed_one() -> None:
+    async with Lab() as lab:
+        site = replace(hardened("hardened.test"), tls=TlsSpec(behaviour="hang"), web=WebSpec(redirect=None))
+        await lab.serve(site)
+        network = Network(World.from_settings(lab.engine_settings(), "test"))
+        async with asyncio.timeout(HTTP_BUDGET):
+            seen = await http(TARGET, network, await addresses(TARGET, network))
+        await network.close()
+    assert {service.chain for service in seen.services_of("https")} == {Unseen("no TLS handshake within 3 s", "target")}
+    assert all(service.chain for service in seen.services_of("http"))
+
+
+@pytest.mark.parametrize("behaviour", ["flood", "long"])
+async def test_an_answer_of_headers_without_end_is_not_kept(behaviour: str) -> None:
+    """A server that sends header lines for ever, and one whose few lines are too long to keep."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n")
+            if behaviour == "long":
+                writer.write(b"".join(b"X-%d: %s\r\n" % (number, b"x" * 30_000) for number in range(4)) + b"\r\n")
+            while behaviour == "flood":
+                writer.write(b"X-Header: x\r\n" * 1000)
+                await writer.drain()
+        writer.close()
+
+    async with Lab() as lab:
+        await lab.serve(replace(hardened("hardened.test"), web=None, tls=None))
+        listener = await Listener.start(serve, lab.place("hardened.test").web, lab.ports[80])
+        network = Network(World.from_settings(lab.engine_settings(), "test"))
+        async with asyncio.timeout(HTTP_BUDGET):
+            seen = await http(TARGET, network, await addresses(TARGET, network))
+        await network.close()
+        await listener.aclose()
+    reasons = {service.chain.reason for service in seen.services_of("http") if isinstance(service.chain, Unseen)}
+    assert len(reasons) == 1
+    assert "headers" in reasons.pop()
 
 
 async def test_what_was_seen_survives_its_way_through_json() -> None:

@@ -5,8 +5,10 @@ import gzip
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
 import dns.message
+import dns.rrset
 import pytest
 from aiohttp import web
 
@@ -68,6 +70,36 @@ async def test_silence_is_the_zones_while_the_resolver_answers_others(lab: Lab) 
     await network.close()
     assert isinstance(broken, Unseen) and broken.fault == "target"
     assert isinstance(silent, Unseen) and silent.fault == "target"
+
+
+async def test_a_resolver_that_is_slow_for_once_is_waited_for(lab: Lab) -> None:
+    """After quick answers c-ares waits only a quarter of a second for one; a zone far away takes longer."""
+    asked: list[bool] = []
+
+    class Resolver(asyncio.DatagramProtocol):
+        transport: Any
+
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            self.transport = transport
+
+        def datagram_received(self, data: bytes, sender: tuple[str, int]) -> None:
+            query = dns.message.from_wire(data)
+            answer = dns.message.make_response(query)
+            answer.answer.append(dns.rrset.from_text(query.question[0].name, 60, "IN", "A", "192.0.2.1"))
+            slow = str(query.question[0].name).startswith("slow")
+            asked.append(slow)
+            asyncio.get_running_loop().call_later(1.0 if slow else 0.0, self.transport.sendto, answer.to_wire(), sender)
+
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_datagram_endpoint(Resolver, local_addr=(str(lab.network[79]), 0))
+    address, port = transport.get_extra_info("sockname")
+    network = Network(World.from_settings(replace(lab.engine_settings(), dns_servers=(f"{address}:{port}",)), "0.1"))
+    for number in range(5):
+        assert data(await network.resolve(f"quick{number}.test", "A")) == ["192.0.2.1"]
+    assert data(await network.resolve("slow.test", "A")) == ["192.0.2.1"]
+    assert asked.count(True) > 1
+    await network.close()
+    transport.close()
 
 
 async def test_a_dead_resolver_is_our_sources_fault(lab: Lab) -> None:

@@ -32,7 +32,6 @@ NO_DATABASE = {"database_without_authentication": "there is a database now, and 
         ("port_container_api_open", 6443, ports.KUBERNETES, '"kind": "Status"', {}),
         ("port_ldap_open", 389, ports.LDAP, "", {}),
         ("port_rpc_nfs_open", 111, ports.RPCBIND, "CLRP", {}),
-        ("port_unexpected_open", 8888, ports.page("Hello"), "HTTP/1.1 200", {}),
         ("port_unexpected_open", 9100, ports.SILENT, "", {}),
     ],
 )
@@ -45,6 +44,15 @@ async def test_a_service_is_found(
 
     assert verdict.asset == f"hardened.test:{port}"
     assert seen in verdict.evidence["banner"]
+
+
+async def test_a_service_that_is_recognised_may_be_meant_to_be_there(baseline: Scan) -> None:
+    changed = replace(SITE, ports=PortsSpec({8888: ports.page("Hello")}))
+
+    verdict = await expect_only(baseline, changed, fires="port_unexpected_open", becomes="not_tested")
+
+    assert verdict.fault == "ours"
+    assert "8888 (http)" in verdict.reason
 
 
 async def test_ftp_that_takes_auth_tls_is_fine(baseline: Scan) -> None:

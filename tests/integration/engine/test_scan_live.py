@@ -3,7 +3,7 @@
 import csv
 import io
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 
 import orjson
@@ -105,9 +105,21 @@ async def test_a_lab_scan_takes_no_longer_than_promised(lab: Lab) -> None:
     assert time.monotonic() - started < 10  # the figure itself is the benchmark's, on a machine that does nothing else
 
 
-async def test_a_domain_that_does_not_exist_fails_at_once(lab: Lab) -> None:
+async def test_a_domain_that_does_not_exist_fails_at_once_and_no_progress_is_told(lab: Lab) -> None:
+    told: list[Mapping[Module, ModuleState]] = []
     with pytest.raises(ScanFailed, match="does not resolve"):
-        await scan(lab, "nowhere.test")
+        await run(parse("nowhere.test"), Options(), world(lab), told.append)
+    assert told == []
+
+
+async def test_what_a_host_whose_address_is_withheld_serves_is_not_passed(lab: Lab) -> None:
+    """Its mail host answers, so there is something to scan; of the web, nothing was seen."""
+    site = hardened("half.test")
+    await lab.serve(replace(site, zone=replace(site.zone.set("@", "A"), servfail=("www",))))
+    report = (await scan(lab, "half.test")).report
+    for module in (Module.SSL_TLS, Module.CSP, Module.COOKIES, Module.OPEN_PORTS, Module.EXPOSURE):
+        assert report.modules[module].status == "not_tested", module
+        assert {entry.fault for entry in report.modules[module].not_tested} == {"target"}
 
 
 async def test_a_domain_that_answers_nowhere_fails(lab: Lab) -> None:

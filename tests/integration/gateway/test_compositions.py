@@ -25,7 +25,7 @@ async def owner(installed: Installation) -> Caller:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="package")
 async def job_id(owner: Caller) -> str:
-    return await owner.scanned("hardened.test")
+    return await owner.scanned("shop.test")
 
 
 async def test_the_profile_is_put_together_from_three_services(installed: Installation) -> None:
@@ -83,7 +83,7 @@ async def test_a_report_comes_in_the_form_that_is_asked_for(
     answer = await owner("GET", f"/v1/scan/jobs/{job_id}/report{query}", headers=headers)
     assert answer.status == 200, answer.body
     assert answer.headers["Content-Type"].split(";")[0] == media_type
-    assert b"hardened.test" in answer.body
+    assert b"shop.test" in answer.body
 
 
 async def test_the_format_must_be_one_that_there_is(owner: Caller, job_id: str) -> None:
@@ -101,9 +101,9 @@ async def test_the_pdf_is_the_same_file_whenever_it_is_asked_for(owner: Caller, 
     assert (one.status, one.headers["Content-Type"]) == (200, "application/pdf"), one.body[:300]
     assert one.body == other.body
     assert one.body.startswith(b"%PDF-")
-    assert "hardened.test-" in one.headers["Content-Disposition"]
+    assert "shop.test-" in one.headers["Content-Disposition"]
     verified = await owner.ok("GET", f"/v1/verify/{one.headers['X-Report-Id']}")
-    assert (verified["valid"], verified["domain"]) == (True, "hardened.test")
+    assert (verified["valid"], verified["domain"]) == (True, "shop.test")
 
 
 async def test_the_pdf_comes_with_a_plan_that_has_it(installed: Installation) -> None:

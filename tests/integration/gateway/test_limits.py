@@ -2,14 +2,16 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 
 import pytest
+import pytest_asyncio
 
 from tests.integration.gateway.test_surface import RATE_HEADERS, problem
 from tests.support.installation import Caller, Installation
 
 pytestmark = [pytest.mark.asyncio(loop_scope="package"), pytest.mark.xdist_group("gateway")]
+
+WithKey = tuple[Caller, int, dict[str, dict[str, str]]]
 
 
 async def test_a_minutes_limit_is_exact_and_asks_for_patience(installed: Installation) -> None:
@@ -57,15 +59,15 @@ async def test_signups_are_ten_an_hour_of_an_address(installed: Installation) ->
     assert int(refused.headers["Retry-After"]) > 3000
 
 
-@pytest.fixture
-async def with_key(installed: Installation) -> AsyncIterator[tuple[Caller, int, dict[str, dict[str, str]]]]:
+@pytest_asyncio.fixture(loop_scope="package")
+async def with_key(installed: Installation) -> WithKey:
     """A caller, and one more key of its account: its id, and the options to call with it."""
     owner = await installed.account()
     key = await owner.ok("POST", "/v1/auth/api-keys", json={"name": "short-lived"})
-    yield owner, key["id"], {"headers": {"Authorization": f"Bearer {key['key']}"}}
+    return owner, key["id"], {"headers": {"Authorization": f"Bearer {key['key']}"}}
 
 
-async def test_a_revoked_key_is_refused_almost_at_once(with_key: tuple[Caller, int, dict[str, dict[str, str]]]) -> None:
+async def test_a_revoked_key_is_refused_almost_at_once(with_key: WithKey) -> None:
     owner, key_id, key = with_key
     assert (await owner("GET", "/v1/scan/recent", **key)).status == 200
     revoked = time.monotonic()
@@ -77,9 +79,7 @@ async def test_a_revoked_key_is_refused_almost_at_once(with_key: tuple[Caller, i
     assert (await owner("GET", "/v1/scan/recent")).status == 200
 
 
-async def test_and_within_five_seconds_when_no_event_comes(
-    with_key: tuple[Caller, int, dict[str, dict[str, str]]], installed: Installation
-) -> None:
+async def test_and_within_five_seconds_when_no_event_comes(with_key: WithKey, installed: Installation) -> None:
     owner, key_id, key = with_key
     assert (await owner("GET", "/v1/scan/recent", **key)).status == 200
     await installed.execute("update auth.api_keys set expires_at = now() where id = $1", key_id)

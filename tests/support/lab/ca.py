@@ -155,9 +155,7 @@ def _signs_certificates() -> x509.KeyUsage:
 
 def _issuer_address(name: str) -> x509.AuthorityInformationAccess:
     location = x509.UniformResourceIdentifier(f"http://ca.test/{name}.cer")
-    return x509.AuthorityInformationAccess(
-        [x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, location)]
-    )
+    return x509.AuthorityInformationAccess([x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, location)])
 
 
 def _key(kind: str) -> Key:

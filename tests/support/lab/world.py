@@ -2,13 +2,14 @@
 
 from datetime import timedelta
 
+from services.scanner.engine.evidence.ports import PORTS
 from tests.support.lab import ports, web
 from tests.support.lab.ca import CertificateSpec
 from tests.support.lab.dns import NameServerSpec, ZoneSpec
 from tests.support.lab.ports import Dialogue, PortsSpec
 from tests.support.lab.site import Site, hardened
 from tests.support.lab.tls import Scripted, TlsSpec
-from tests.support.lab.web import WebSpec
+from tests.support.lab.web import Behaviour, WebSpec
 
 NOWHERE = "nowhere.test"  # served by nobody: it does not resolve
 RC4_SHA = 0x0005
@@ -84,6 +85,26 @@ def broken(name: str) -> Site:
         tls=TlsSpec(behaviour="hang"),
         ports=PortsSpec({21: ports.SILENT, 22: Dialogue(bytes(range(256)) * 64)}, filtered=(3306, 5432, 8080)),
         mail=PortsSpec({25: Dialogue(b"\xff" * 512)}),
+    )
+
+
+def hostile(name: str) -> tuple[Site, ...]:
+    """Every port that a scan tries is open: one site where all of them hang, one where all speak garbage."""
+    zone = hardened(name).zone
+    ways: tuple[tuple[Behaviour, Dialogue], ...] = (
+        ("hangs", Dialogue(answers={b"": b""})),
+        ("garbage", Dialogue(greeting=bytes(range(256)) * 64)),
+    )
+    return tuple(
+        Site(
+            name,
+            zone,
+            web=WebSpec(behaviour=behaviour),
+            tls=TlsSpec(behaviour="hang" if behaviour == "hangs" else "garbage"),
+            ports=PortsSpec(dict.fromkeys(set(PORTS) - {80, 443, 53}, dialogue)),
+            mail=PortsSpec({25: dialogue}),
+        )
+        for behaviour, dialogue in ways
     )
 
 

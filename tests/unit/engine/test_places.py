@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from services.scanner.engine.places import Hosts, Places
+from services.scanner.engine.places import Hosts, NoPlace, Places
 
 
 async def test_no_more_at_once_than_there_are() -> None:
@@ -41,6 +41,16 @@ async def test_who_gives_up_waiting_leaves_nothing_behind() -> None:
             async with asyncio.timeout(0.01), places.hold(2):
                 raise AssertionError
     async with asyncio.timeout(5), places.hold(2):
+        pass
+
+
+async def test_waiting_for_a_place_ends() -> None:
+    places = Places(1, patience=0.01)
+    async with places.hold():
+        with pytest.raises(NoPlace):
+            async with places.hold():
+                raise AssertionError
+    async with places.hold():
         pass
 
 

@@ -106,7 +106,7 @@ def test_what_is_compared_with_is_the_last_of_its_kind_and_bounded(kinds: list[s
     for score, kind in enumerate(kinds):
         unavailable = tuple(kind.split())
         before = domain.baseline(unavailable)
-        assert before is None or kinds[before.score] == kind and kind not in kinds[before.score + 1 : score]
+        assert before is None or (kinds[before.score] == kind and kind not in kinds[before.score + 1 : score])
         domain = followed(domain, score=score, unavailable=unavailable)
         assert domain.baselines[-1].score == score and len(domain.baselines) <= 8
 

@@ -87,7 +87,9 @@ def test_a_mail_about_an_endpoint_says_how_to_turn_it_on() -> None:
     assert "PATCH /v1/webhooks/42" in written.body and '{"is_active": true}' in written.body
 
 
-@pytest.mark.parametrize("url", ["http://mail.example.com", "mail.example.com", "smtp://", "smtp://host:0", "smtp://h:x"])
+@pytest.mark.parametrize(
+    "url", ["http://mail.example.com", "mail.example.com", "smtp://", "smtp://host:0", "smtp://h:x"]
+)
 def test_a_wrong_smtp_url_stops_the_start_by_name(url: str) -> None:
     with pytest.raises(SettingError, match="CL_SMTP_URL"):
         load(MonitorSettings, {"CL_SMTP_URL": url, "CL_MAIL_FROM": SENDER})

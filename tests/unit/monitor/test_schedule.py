@@ -29,7 +29,7 @@ def test_webhooks_are_tried_for_about_three_days() -> None:
     while (wait := retries.wait(retries.WEBHOOK, len(minutes) - 1)) is not None:
         minutes.append(wait.total_seconds() / 60)
     assert minutes == pytest.approx([0, 5 / 60, 5, 30, 120, 300, 600, 840, 1200, 1440])
-    assert retries.DEAD_AFTER == timedelta(hours=75, minutes=35, seconds=5)
+    assert timedelta(hours=75, minutes=35, seconds=5) == retries.DEAD_AFTER
 
 
 def test_mail_is_tried_for_more_than_a_day() -> None:

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from services.scanner.engine.check import Verdict, check, failed, not_applicable, not_tested, passed
-from services.scanner.engine.checks.web import curl, merged, on_pages
+from services.scanner.engine.check import Verdict, check, failed, merged, not_applicable, not_tested, passed
+from services.scanner.engine.checks.web import curl, on_pages
 from services.scanner.engine.evidence.base import Unseen
 from services.scanner.engine.evidence.exposure import Exposure, Surface
 from services.scanner.engine.evidence.http import Http, Page

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-from services.scanner.engine.check import Verdict, check, failed, not_applicable, not_tested, passed
+from services.scanner.engine.check import Verdict, check, failed, merged, not_applicable, not_tested, passed
 from services.scanner.engine.checks.csp import enforced
-from services.scanner.engine.checks.web import curl, curl_header, merged, on_pages, on_services
+from services.scanner.engine.checks.web import curl, curl_header, on_pages, on_services
 from services.scanner.engine.evidence.base import Unseen
 from services.scanner.engine.evidence.http import Http, Page, Response, Service
 from services.scanner.engine.parsers import security_txt

@@ -5,8 +5,16 @@ from collections.abc import Callable, Iterator, Set
 from itertools import groupby
 from typing import Any
 
-from services.scanner.engine.check import Confidence, Verdict, check, failed, not_applicable, not_tested, passed
-from services.scanner.engine.checks.web import merged
+from services.scanner.engine.check import (
+    Confidence,
+    Verdict,
+    check,
+    failed,
+    merged,
+    not_applicable,
+    not_tested,
+    passed,
+)
 from services.scanner.engine.evidence.base import Unseen
 from services.scanner.engine.evidence.ports import OpenPort, Ports, ScannedAddress
 
@@ -159,9 +167,15 @@ def management_interface(ports: Ports) -> Iterator[Verdict]:
 def unexpected(ports: Ports) -> Iterator[Verdict]:
     def judge(scanned: ScannedAddress) -> Iterator[Verdict]:
         for port in scanned.open:
-            if not _is_expected(port) and port.protocol not in _OWN_CHECKS:
-                what = "a service that does not say what it is" if port.protocol == "unknown" else port.protocol
-                yield _failure(scanned, port, f"port {port.port} is open: {what}")
+            if _is_expected(port) or port.protocol in _OWN_CHECKS:
+                continue
+            if port.protocol in ("unknown", "tls"):
+                yield _failure(scanned, port, f"port {port.port} is open, and what listens there is not recognised")
+            else:
+                reason = (
+                    f"port {port.port} ({port.protocol}) is open; whether it is meant to be only its owner can tell"
+                )
+                yield not_tested(scanned.host, Unseen(reason, "ours"))
 
     return _by_host(ports, judge)
 

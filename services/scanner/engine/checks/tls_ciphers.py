@@ -4,21 +4,20 @@ from collections.abc import Iterator
 from typing import Any
 
 from services.scanner.engine.check import Verdict, check, failed, not_applicable, not_tested, passed
-from services.scanner.engine.checks.tls_hosts import by_service, s_client
+from services.scanner.engine.checks.tls_hosts import by_service, nmap, s_client
 from services.scanner.engine.evidence.base import Unseen
 from services.scanner.engine.evidence.tls import Accepted, Answer, Declined, DhGroup, Endpoint, Service, Tls
 
 _MINIMUM_DH_BITS = 2048
 _FIELD = {
-    "null_or_anonymous": ("that encrypt nothing or name nobody", "eNULL:aNULL"),
-    "export_rc4_des": ("with export, RC4 or DES encryption", "EXPORT:RC4:DES"),
-    "triple_des": ("with a 64-bit block cipher", "3DES:IDEA"),
+    "null_or_anonymous": "that encrypt nothing or name nobody",
+    "export_rc4_des": "with export, RC4 or DES encryption",
+    "triple_des": "with a 64-bit block cipher",
 }
 
 
 def _weak(tls: Tls, group: str) -> Iterator[Verdict]:
     """Fails where a hello that offers this group of suites alone is taken up."""
-    what, openssl = _FIELD[group]
 
     def judge(endpoint: Endpoint, service: Service) -> Verdict:
         answer: Answer = getattr(service, group)
@@ -28,9 +27,8 @@ def _weak(tls: Tls, group: str) -> Iterator[Verdict]:
             case Declined(how):
                 return passed(endpoint.asset, answer=how)
             case Accepted(version, suite):
-                reproduce = s_client(endpoint, f"-no_tls1_3 -cipher '{openssl}:@SECLEVEL=0'")
-                reason = f"{suite} is accepted, of the suites {what}"
-                return failed(endpoint.asset, reason, reproduce=reproduce, version=version, suite=suite)
+                reason = f"{suite} is accepted, of the suites {_FIELD[group]}"
+                return failed(endpoint.asset, reason, reproduce=nmap(endpoint), version=version, suite=suite)
 
     return by_service(tls, judge)
 

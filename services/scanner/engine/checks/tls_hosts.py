@@ -3,8 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from services.scanner.engine.check import Verdict, not_applicable, not_tested
-from services.scanner.engine.checks.web import merged
+from services.scanner.engine.check import Verdict, merged, not_applicable, not_tested
 from services.scanner.engine.evidence.base import Unseen
 from services.scanner.engine.evidence.tls import Certificate, Endpoint, NoService, Service, Tls
 
@@ -33,6 +32,11 @@ def s_client(endpoint: Endpoint, options: str = "") -> str:
     address = f"[{endpoint.address}]" if ":" in endpoint.address else endpoint.address
     command = f"openssl s_client -connect {address}:{endpoint.port} -servername {endpoint.host} {options}".rstrip()
     return f"{command} </dev/null"
+
+
+def nmap(endpoint: Endpoint, scripts: str = "ssl-enum-ciphers") -> str:
+    """For what OpenSSL is built without nowadays; nmap speaks it by itself."""
+    return f"nmap -Pn -p {endpoint.port} --script {scripts} {endpoint.host}"
 
 
 def _judged(endpoint: Endpoint, judge: Callable[[Endpoint, Service], Verdict]) -> Verdict:

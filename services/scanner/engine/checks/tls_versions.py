@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from services.scanner.engine.check import Verdict, check, failed, not_applicable, not_tested, passed
-from services.scanner.engine.checks.tls_hosts import by_service, s_client
+from services.scanner.engine.checks.tls_hosts import by_service, nmap, s_client
 from services.scanner.engine.evidence.base import Unseen
 from services.scanner.engine.evidence.tls import Accepted, Declined, Endpoint, Service, Tls, Version
 
-_OPTIONS: dict[Version, str] = {"TLSv1.0": "-tls1", "TLSv1.1": "-tls1_1"}
+_OPTIONS: dict[Version, str] = {"TLSv1.0": "-tls1", "TLSv1.1": "-tls1_1", "TLSv1.2": "-tls1_2"}
 
 
 def _outdated(tls: Tls, versions: Sequence[Version]) -> Iterator[Verdict]:
@@ -79,25 +79,26 @@ def tls13_missing(tls: Tls) -> Iterator[Verdict]:
 
 @check("ssl_insecure_renegotiation")
 def insecure_renegotiation(tls: Tls) -> Iterator[Verdict]:
+    """Of TLS up to 1.2: 1.3 has no renegotiation, and what is older is a failure of its own."""
+
     def judge(endpoint: Endpoint, service: Service) -> Verdict:
-        older = [answer for answer in service.accepted if answer.version not in ("SSLv2", "TLSv1.3")]
+        older = [answer for answer in service.accepted if answer.version in _OPTIONS]
         if not older:
-            return not_applicable(endpoint.asset, "no version that has renegotiation is accepted")
+            return not_applicable(endpoint.asset, "no version that has secure renegotiation is accepted")
         without = [answer.version for answer in older if not answer.secure_renegotiation]
         if not without:
             return passed(endpoint.asset, renegotiation_info=[answer.version for answer in older])
         reason = f"the ServerHello of {without[-1]} has no renegotiation_info"
-        reproduce = s_client(endpoint, "-no_tls1_3") + " | grep 'Secure Renegotiation'"
+        reproduce = _handshake(endpoint, without[-1]) + " | grep 'Secure Renegotiation'"
         return failed(endpoint.asset, reason, reproduce=reproduce, versions=without)
 
     return by_service(tls, judge)
 
 
 def _handshake(endpoint: Endpoint, version: Version) -> str:
-    """OpenSSL is built without SSL 2.0 and 3.0 nowadays; nmap speaks them by itself."""
     if version in _OPTIONS:
         return s_client(endpoint, f"{_OPTIONS[version]} -cipher ALL:@SECLEVEL=0")
-    return f"nmap -Pn -p {endpoint.port} --script sslv2,ssl-enum-ciphers {endpoint.address}"
+    return nmap(endpoint, "sslv2,ssl-enum-ciphers")
 
 
 def _accepted(service: Service) -> dict[str, str]:

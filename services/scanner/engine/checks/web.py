@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Callable, Iterable, Iterator
 
-from services.scanner.engine.check import Verdict, not_applicable, not_tested
+from services.scanner.engine.check import Verdict, merged, not_applicable, not_tested
 from services.scanner.engine.evidence.base import Unseen
 from services.scanner.engine.evidence.http import Http, Page, Response, Service
 
@@ -54,21 +54,6 @@ def on_services(
             yield not_applicable(http.domain, f"it has no {scheme.upper() or 'web'} service")
 
     return merged(verdicts())
-
-
-def merged(verdicts: Iterable[Verdict]) -> Iterator[Verdict]:
-    """One answer an asset over all its addresses: its distinct failures, else what the target hid, else the first."""
-    by_asset: dict[str, list[Verdict]] = {}
-    for verdict in verdicts:
-        by_asset.setdefault(verdict.asset, []).append(verdict)
-    for found in by_asset.values():
-        failures = {verdict.subject: verdict for verdict in reversed(found) if verdict.status == "fail"}
-        hidden = [verdict for verdict in found if verdict.fault == "target"]
-        seen = [verdict for verdict in found if verdict.status in ("pass", "not_applicable")]
-        if failures:
-            yield from reversed(failures.values())
-        else:
-            yield (hidden or seen or found)[0]
 
 
 def _without_page(http: Http) -> Iterator[Verdict]:

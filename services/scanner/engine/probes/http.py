@@ -26,6 +26,7 @@ from services.scanner.engine.probe import probe
 from services.scanner.engine.target import Target
 
 MAX_HOPS = 10
+MAX_URL = 4096
 RESOLVE_TIMEOUT = 4.0
 MAX_DIRECTORIES = 3
 FOREIGN_ORIGIN = "https://foreign-origin.example"
@@ -114,7 +115,8 @@ async def _follow(
             return tuple(chain), last, Unseen(f"more than {MAX_HOPS} redirects", "target")
         following = await _get(network, exchanges, location, near=last.response)
         if isinstance(following, Unseen):
-            return tuple(chain), last, Unseen(f"{location} was not reached: {following.reason}", following.fault)
+            reason = f"{location[:200]} was not reached: {following.reason}"
+            return tuple(chain), last, Unseen(reason, following.fault)
         chain.append(following.response)
         last = following
     return tuple(chain), last, None
@@ -136,7 +138,7 @@ async def _get(network: Network, exchanges: Exchanges, url: str, *, near: Respon
         host = parts.hostname if parts.scheme in ("http", "https") and parts.port != 0 else None
     except ValueError:
         host = None
-    if not host or not host.isascii():
+    if not host or not host.isascii() or len(url) > MAX_URL:
         return Unseen("it is no http or https address", "target")
     try:
         async with asyncio.timeout(min(RESOLVE_TIMEOUT, max(exchanges.remaining, 0))):

@@ -88,6 +88,34 @@ def test_two_names_of_one_address_are_one_name_server() -> None:
     assert said(list(checks.single_nameserver(*found))) == [("a.test", "fail", None)]
 
 
+def test_a_second_name_server_that_we_cannot_reach_may_well_be_there() -> None:
+    found = zone(FIRST, unheard("ns2.a.test", "2001:db8::53", NO_ROUTE))
+    assert said(list(checks.single_nameserver(*found))) == [("a.test", "not_tested", "ours")]
+
+
+@pytest.mark.parametrize(
+    ("second", "outcome"),
+    [
+        (SECOND, ("pass", None)),
+        (replace(SECOND, soa=Soa("NOERROR", True, 2)), ("fail", None)),
+        (unheard("ns2.a.test", "198.51.100.53", SILENT), ("not_tested", "target")),
+        (unheard("ns2.a.test", "2001:db8::53", NO_ROUTE), ("not_tested", "ours")),
+    ],
+    ids=["agrees", "differs", "silent", "no route"],
+)
+def test_serials_are_compared_with_those_that_were_seen(second: ServerAnswers, outcome: tuple[str, str | None]) -> None:
+    assert said(list(checks.soa_serial_inconsistent(*zone(FIRST, second)))) == [("a.test", *outcome)]
+
+
+def test_hosts_that_were_not_looked_up_hide_inner_addresses() -> None:
+    addresses = Addresses(DOMAIN, Host("www.a.test", ()), SILENT, RESOLVER_DOWN)
+    assert said(list(checks.private_ip_disclosed(addresses))) == [
+        ("a.test", "not_tested", "target"),
+        ("a.test", "not_tested", "source"),
+        ("a.test", "pass", None),
+    ]
+
+
 def test_caa_is_looked_for_up_the_tree_and_no_further_than_an_answer_that_failed() -> None:
     addresses = zone(FIRST, SECOND)[1]
     sets = (CaaSet("a.test", ()), CaaSet("test", ('0 issue "ca.test"',)))

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from services.scanner.engine.check import Verdict
+from services.scanner.engine.check import CheckFunction, Verdict
 from services.scanner.engine.checks import cookies, csp, headers, http_behaviour
 from services.scanner.engine.evidence.base import Unseen
 from services.scanner.engine.evidence.http import Http, Page, Response, Scheme, Service
@@ -79,9 +79,26 @@ def test_the_worse_of_two_addresses_counts() -> None:
     assert told(verdicts) == [("fail", "example.com:443")]
 
 
+def test_a_host_whose_address_was_not_found_is_not_one_without_a_web_service() -> None:
+    http = seen(service(SILENT, address=""), service(SILENT, "http", address=""))
+    for check in (headers.hsts_missing, csp.csp_missing, http_behaviour.https_not_available):
+        assert {verdict.status for verdict in check(http)} == {"not_tested"}
+
+
+def test_https_is_not_missing_where_the_plain_service_was_not_seen_either() -> None:
+    http = seen(service(()), service(SILENT, "http"))
+    assert told(http_behaviour.https_not_available(http)) == [("not_tested", "example.com:443")]
+
+
+@pytest.mark.parametrize("check", [http_behaviour.http_not_redirected_to_https, headers.hsts_missing])
+def test_https_that_hangs_is_neither_there_nor_missing(check: CheckFunction) -> None:
+    http = seen(service(SILENT), service((response("http://example.com/"),), "http"))
+    assert [verdict.status for verdict in check(http)] == ["not_tested"]
+
+
 def test_an_address_that_the_scanner_has_no_route_to_hides_nothing() -> None:
     good = response("https://example.com/", ("strict-transport-security", "max-age=31536000"))
-    no_route = service(Unseen("no route from the scanner", "source"), address="2001:db8::1")
+    no_route = service(Unseen("no route from the scanner", "ours"), address="2001:db8::1")
     assert told(headers.hsts_missing(seen(service((good,)), no_route))) == [("pass", "example.com:443")]
 
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from services.scanner.engine.check import CheckFunction
 from services.scanner.engine.checks import tls_certificate, tls_ciphers, tls_versions
 from services.scanner.engine.evidence.base import Unseen
 from services.scanner.engine.evidence.tls import (
@@ -69,7 +70,17 @@ def test_of_two_addresses_the_worse_one_counts_and_is_named() -> None:
 
     assert verdict.status == "fail"
     assert verdict.evidence["address"] == "2001:db8::1"
-    assert "-connect [2001:db8::1]:443 -servername example.test" in verdict.reproduce
+    assert verdict.reproduce == "nmap -Pn -p 443 --script ssl-enum-ciphers example.test"
+
+
+def test_the_command_asks_the_address_that_failed() -> None:
+    old = Accepted("TLSv1.0", "TLS_RSA_WITH_AES_128_CBC_SHA", secure_renegotiation=True)
+    versions = tuple(replace(entry, answer=old) if entry.version == "TLSv1.0" else entry for entry in SERVICE.versions)
+    weak = endpoint(replace(SERVICE, versions=versions), "2001:db8::1")
+
+    [verdict] = tls_versions.tls10(Tls("example.test", (endpoint(SERVICE), weak)))
+
+    assert "-connect [2001:db8::1]:443 -servername example.test -tls1 " in verdict.reproduce
 
 
 def test_an_address_that_hides_is_not_hidden_by_one_that_passes() -> None:
@@ -133,6 +144,44 @@ def test_the_longest_lifetime_by_the_day_of_issue(issued: datetime, days: int, s
     )
 
     assert verdict.status == status
+
+
+def test_the_longest_lifetime_binds_public_authorities_alone() -> None:
+    certificate = replace(CERTIFICATE, not_after=CERTIFICATE.not_before + timedelta(days=3650))
+    private = replace(SERVICE, chain=(certificate,), trust=Trust("untrusted", "a store", "it is self-signed"))
+
+    [verdict] = tls_certificate.lifetime_excessive(Tls("example.test", (endpoint(private),)))
+
+    assert verdict.status == "not_applicable"
+
+
+@pytest.mark.parametrize(
+    "check",
+    [tls_versions.tls13_missing, tls_ciphers.no_aead, tls_versions.tls12_missing],
+    ids=lambda check: check.__name__,
+)
+def test_what_a_server_left_unanswered_is_neither_there_nor_missing(check: CheckFunction) -> None:
+    """TLS 1.2 was not answered, and TLS 1.3 declined."""
+    answers = {"TLSv1.2": SILENT, "TLSv1.3": DECLINED}
+    versions = tuple(VersionAnswer(e.version, answers.get(e.version, e.answer)) for e in SERVICE.versions)
+
+    [verdict] = check(Tls("example.test", (endpoint(replace(SERVICE, versions=versions)),)))
+
+    assert (verdict.status, verdict.fault) == ("not_tested", "target")
+
+
+def test_a_key_of_an_unknown_type_is_not_judged() -> None:
+    unknown = replace(SERVICE, chain=(replace(CERTIFICATE, key_type="other", key_bits=0),))
+
+    [verdict] = tls_certificate.weak_key(Tls("example.test", (endpoint(unknown),)))
+
+    assert (verdict.status, verdict.fault) == ("not_tested", "ours")
+
+
+def test_without_a_web_host_nothing_applies() -> None:
+    [verdict] = tls_versions.tls10(Tls("example.test", ()))
+
+    assert (verdict.status, verdict.asset) == ("not_applicable", "example.test")
 
 
 def test_a_roots_own_signature_does_not_matter() -> None:
