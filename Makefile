@@ -32,7 +32,8 @@ test: setup-tests ## run all tests (TESTS=tests/unit for a part)
 lint: setup ## check style, formatting, import contracts and deployment files
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check --quiet . || { $(PYTHON) -m ruff format --check .; exit 1; }
-	@$(PYTHON) -m importlinter.cli lint --quiet 2>/dev/null || .venv/bin/lint-imports
+	@.venv/bin/lint-imports --no-logo --no-cache
+	@$(PYTHON) -m pytest -q -n 0 -p no:cacheprovider tests/contract/test_deploy_lint.py
 
 type: setup ## check types, strictly
 	@$(PYTHON) -m mypy

@@ -70,7 +70,7 @@ class ModuleResult(Contract):
     status: Literal["completed", "not_tested"]
     issues: tuple[Issue, ...] = ()
     not_tested: tuple[NotTested, ...] = ()
-    detail: dict[str, Any] = Field(default_factory=dict)  # each check's verdict, weight and severity: see docs/scoring.md
+    detail: dict[str, Any] = Field(default_factory=dict)  # checks, weights, severities: docs/scoring.md
 
 
 class ControlCheck(Contract):

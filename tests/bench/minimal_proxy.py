@@ -43,4 +43,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("upstream", help="http://host:port")
     given = parser.parse_args()
-    web.run_app(minimal_proxy(given.upstream), host="127.0.0.1", port=int(os.environ["CL_PORT"]), access_log=None, print=None)
+    port = int(os.environ["CL_PORT"])
+    web.run_app(minimal_proxy(given.upstream), host="127.0.0.1", port=port, access_log=None, print=None)

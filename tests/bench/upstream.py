@@ -5,7 +5,6 @@ It answers as auth does when the gateway asks who is calling, and everything els
 
 import argparse
 import asyncio
-import json
 import re
 
 from tests.support.app import principal
@@ -29,7 +28,7 @@ def caller() -> bytes:
     return anybody.model_copy(update={"limits": limits}).model_dump_json().encode()
 
 
-RESOURCE = answer(json.dumps({"plan": "agency", "limits": {"scans_per_month": 5000, "domains": 200, "pdf": True}}).encode())
+RESOURCE = answer(b'{"plan":"agency","limits":{"scans_per_month":5000,"domains":200,"pdf":true}}')
 
 
 class Upstream(asyncio.Protocol):

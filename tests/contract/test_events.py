@@ -51,7 +51,7 @@ def test_the_sample_is_read_and_written_unchanged(event: type[Event]) -> None:
 async def test_somebody_else_s_consumer_needs_only_the_broker_and_the_asyncapi_document(
     amqp_url: str, open_database: OpenDatabase
 ) -> None:
-    """An example consumer: its own queue, bound by the address in the document, and messages by the document's schema."""
+    """An example: its own queue, bound by the address in the document, and messages by the document's schema."""
     document = json.loads(json.dumps(asyncapi.document()))
     channel_of = document["channels"][AccountDisabled.NAME]
     message = document["components"]["messages"]["AccountDisabled"]

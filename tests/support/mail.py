@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
-from typing import Any, cast
+from typing import Any
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
@@ -45,8 +45,9 @@ class Mailbox:
             return refusal
         content = envelope.content
         assert isinstance(content, bytes)
-        self.taken.append(cast(EmailMessage, message_from_bytes(content, policy=default)))
-        self.encrypted.append(session.ssl is not None or server.transport.get_extra_info("sslcontext") is not None)
+        self.taken.append(message_from_bytes(content, policy=default))
+        assert server.transport is not None
+        self.encrypted.append(server.transport.get_extra_info("sslcontext") is not None)
         return "250 OK"
 
     def log_in(self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, auth_data: Any) -> AuthResult:

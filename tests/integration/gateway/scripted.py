@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 from services.gateway.app import service as gateway
 from services.gateway.routing import TABLE
@@ -39,7 +40,7 @@ def answer(writer: asyncio.StreamWriter, body: bytes, status: str = "200 OK", *h
 
 @dataclass
 class Services:
-    """One listener for all services. Auth's introspection knows one credential, `caller`'s; `script` answers the rest."""
+    """One listener for all services. Introspection knows one credential, `caller`'s; `script` answers the rest."""
 
     caller: Principal | None = field(default_factory=principal)
     script: Script = plain
@@ -77,11 +78,11 @@ async def _read(reader: asyncio.StreamReader) -> Reached:
 
 
 @asynccontextmanager
-async def behind(services: Services, **settings: object) -> AsyncIterator[Client]:
+async def behind(services: Services, **settings: Any) -> AsyncIterator[Client]:
     """A gateway alone, with `services` behind it."""
     server = await asyncio.start_server(services.serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    urls = {f"{row.service}_url": f"http://127.0.0.1:{port}" for row in TABLE}
+    urls: dict[str, Any] = {f"{row.service}_url": f"http://127.0.0.1:{port}" for row in TABLE}
     try:
         async with running(gateway, database_url=None, **urls, **settings) as client:
             yield client

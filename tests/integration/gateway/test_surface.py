@@ -55,7 +55,7 @@ async def caller(installed: Installation) -> Caller:
 async def test_both_slash_forms_answer_alike_with_no_redirect(caller: Caller, path: str) -> None:
     one, other = await caller("GET", path), await caller("GET", path + "/")
     assert (one.status, one.body) == (other.status, other.body) == (200, one.body)
-    assert RATE_HEADERS <= set(one.headers)
+    assert set(one.headers) >= RATE_HEADERS
 
 
 async def test_what_is_posted_has_both_slash_forms_too(caller: Caller) -> None:
@@ -209,7 +209,7 @@ async def test_every_answer_to_an_identified_caller_tells_the_limits(caller: Cal
     ):
         answer = await caller(method, path)
         assert answer.status >= 400
-        assert RATE_HEADERS <= set(answer.headers), path
+        assert set(answer.headers) >= RATE_HEADERS, path
         assert answer.headers["X-RateLimit-Plan"] == "agency"
 
 

@@ -21,7 +21,7 @@ HOOK = {"url": "https://127.0.0.1:9/hook", "enabled_events": ["scan.completed"]}
 
 @pytest.fixture
 async def client(database_url: str) -> AsyncIterator[Client]:
-    options = {"egress_allow": "127.0.0.0/8", "webhook_allow_http": "true"}
+    options: dict[str, Any] = {"egress_allow": "127.0.0.0/8", "webhook_allow_http": "true"}
     async with running(service, database_url=database_url, **options) as one:
         yield one.as_principal(STARTER)
 
@@ -119,12 +119,13 @@ async def test_a_changed_frequency_never_puts_a_scan_off(client: Client) -> None
 async def test_null_and_wrong_values_of_a_change_are_refused_by_name(client: Client) -> None:
     domain = (await client.post("/v1/domains", json={"domain": "a.test"})).json()
     endpoint = (await client.post("/v1/webhooks", json=HOOK)).json()
-    for path, body in [
+    wrong: list[tuple[str, dict[str, Any]]] = [
         (f"/v1/domains/{domain['id']}", {"alert_threshold": None}),
         (f"/v1/domains/{domain['id']}", {"is_paused": 1}),
         (f"/v1/webhooks/{endpoint['id']}", {"url": None}),
         (f"/v1/webhooks/{endpoint['id']}", {"enabled_events": []}),
-    ]:
+    ]
+    for path, body in wrong:
         assert field_of(await client.patch(path, json=body)) == next(iter(body))
     assert (await client.patch(f"/v1/domains/{domain['id']}", json={})).status == 200
 
@@ -136,7 +137,7 @@ async def test_what_is_anothers_is_not_there(client: Client) -> None:
     headers = {"X-Request-ID": "same-request-id"}
 
     async def ask(method: str, path: str) -> tuple[int, bytes]:
-        body = {"json": {}} if method == "PATCH" else {}
+        body: dict[str, Any] = {"json": {}} if method == "PATCH" else {}
         answer = await stranger.request(method, path, headers=headers, **body)
         return answer.status, answer.body
 
@@ -192,6 +193,50 @@ async def test_alerts_are_a_list_of_their_own(client: Client) -> None:
         ("cursor=MDAwMS0wMS0wMVQwMDowMDowMCswMDowMCDCsg", "cursor"),
     ]:
         assert field_of(await client.get(f"/v1/domains/alerts?{query}")) == field, query
+
+
+async def test_alerts_are_paged_filtered_and_read(client: Client, database_url: str) -> None:
+    domain = (await client.post("/v1/domains", json={"domain": "a.test"})).json()["id"]
+    conn = await asyncpg.connect(database_url)
+    moment = datetime.fromisoformat("2026-11-24T12:00:00.123456+00:00")
+    await conn.executemany(
+        """insert into monitor.alert (id, account_id, domain_id, domain, alert_type, severity, title, message, job_id,
+                                      created_at, cause)
+           values ($1, 1, $2, 'a.test', 'critical_issue', $3, 'title', 'message', 'job_1', $4, $5)""",
+        # Pairs of one moment: the place in the list is told apart by the id alone.
+        [
+            (n, domain, ("critical", "medium")[n % 2], moment + timedelta(seconds=n // 2), f"cause {n}")
+            for n in range(1, 8)
+        ],
+    )
+    await conn.close()
+    seen: list[int] = []
+    cursor = ""
+    while True:
+        page = (await client.get(f"/v1/domains/alerts?limit=2{cursor}")).json()
+        seen += [alert["id"] for alert in page["alerts"]]
+        if page["next_cursor"] is None:
+            break
+        cursor = f"&cursor={page['next_cursor']}"
+    assert seen == [7, 6, 5, 4, 3, 2, 1]
+    assert page["alerts"][-1].keys() == {
+        *("id", "alert_type", "severity", "title", "message", "is_read", "created_at", "old_value", "new_value"),
+        *("scan_id", "job_id", "domain_id", "domain"),
+    }
+
+    async def ids(query: str, who: Client = client) -> list[int]:
+        return [alert["id"] for alert in (await who.get(f"/v1/domains/alerts?{query}")).json()["alerts"]]
+
+    assert await ids("severity=critical") == [6, 4, 2]
+    assert await ids(f"domain_id={domain}&limit=1") == [7] and await ids(f"domain_id={domain + 1}") == []
+    assert (await client.post("/v1/domains/alerts/6/read")).json()["is_read"] is True
+    assert await ids("unread_only=true&severity=critical") == [4, 2]
+    stranger = client.as_principal(STRANGER)
+    assert await ids("", stranger) == [] and (await stranger.post("/v1/domains/alerts/read")).json() == {"marked": 0}
+    assert (await client.post("/v1/domains/alerts/read")).json() == {"marked": 6}
+    assert await ids("unread_only=true") == [] and len(await ids("")) == 7
+    await client.delete(f"/v1/domains/{domain}")
+    assert await ids("") == [], "a domain's alerts go with it"
 
 
 async def test_preferences(client: Client) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from ipaddress import ip_network
@@ -16,11 +16,11 @@ from services.monitor.deliveries import AT_ONCE_AN_ENDPOINT, LEASE, WebhookDeliv
 from services.monitor.retries import WEBHOOK
 from services.monitor.webhooks import DeliveryView, LeasedDelivery
 from shared.contracts.events import AccountCreated
-from shared.egress import Egress
+from shared.egress import Egress, Resolver, system_resolver
 from shared.keys import Sealer
 from shared.service import Stopping
 from tests.support.monitor import NOON, SECRET, Desk, Unsealed, completed
-from tests.support.receiver import Receiver
+from tests.support.receiver import Received, Receiver
 
 LOOPBACK = ip_network("127.0.0.0/8")
 
@@ -36,11 +36,11 @@ async def sending(
     desk: Desk,
     *,
     allow: tuple[Any, ...] = (LOOPBACK,),
-    resolver: Callable[[str], Awaitable[tuple[str, ...]]] | None = None,
+    resolver: Resolver = system_resolver,
     allow_http: bool = True,
     timeout: float = 30.0,
 ) -> AsyncIterator[WebhookDeliveries]:
-    egress = Egress(allow=allow, **({"resolver": resolver} if resolver else {}))
+    egress = Egress(allow=allow, resolver=resolver)
     channel = WebhookChannel(
         egress,
         cast(Sealer, Unsealed()),
@@ -120,7 +120,11 @@ async def test_an_event_arrives_signed_with_the_contracts_data(desk: Desk, recei
         "scan_duration_ms": 900,
     }
     assert (delivery.status, delivery.retry_count, delivery.http_status_code) == ("delivered", 0, 200)
-    assert delivery.sent_at == delivery.delivered_at == NOON and delivery.failed_at is delivery.error_message is None
+    assert (
+        delivery.sent_at == delivery.delivered_at == NOON
+        and delivery.failed_at is None
+        and delivery.error_message is None
+    )
 
 
 async def test_the_schedule_is_kept_to_the_second_with_the_same_bytes(desk: Desk, receiver: Receiver) -> None:
@@ -276,6 +280,10 @@ async def test_an_endpoint_deleted_in_mid_attempt_is_no_error(desk: Desk, receiv
     assert len(receiver.received) == 1 and await desk.deliveries(endpoint) == []
 
 
+def about(job_id: str) -> Callable[[Received], bool]:
+    return lambda received: bool(received.event["data"]["job_id"] == job_id)
+
+
 async def test_a_slow_endpoint_holds_up_no_other(desk: Desk, receiver: Receiver) -> None:
     stopping = Stopping()
     async with sending(desk) as deliveries:
@@ -286,9 +294,8 @@ async def test_a_slow_endpoint_holds_up_no_other(desk: Desk, receiver: Receiver)
             worker = asyncio.create_task(deliveries(stopping))
             for number in range(3):
                 await desk.endpoint(receiver.url)
-                job = f"news_{number}"
-                await desk.hear(completed(job_id=job))
-                await receiver.wait_for(lambda one, job=job: one.event["data"]["job_id"] == job, timeout=5)
+                await desk.hear(completed(job_id=f"news_{number}"))
+                await receiver.wait_for(about(f"news_{number}"), timeout=5)
             attempted = [one.id for one in await desk.deliveries(slow) if one.sent_at]
             stopping.set()
         await worker

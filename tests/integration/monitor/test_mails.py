@@ -78,7 +78,7 @@ async def refused(channel: EmailChannel) -> DeliveryError:
 async def test_no_password_goes_over_a_line_that_others_read() -> None:
     async with smtp_server() as mailbox:
         error = await refused(channel(f"smtp://me:s3cret%3A%2F%40@127.0.0.1:{mailbox.port}"))
-    assert "STARTTLS" in str(error) and not error.permanent and mailbox.users == mailbox.taken == []
+    assert "STARTTLS" in str(error) and not error.permanent and mailbox.users == [] and mailbox.taken == []
 
 
 async def test_a_server_of_an_unknown_authority_gets_nothing(server_context: ssl.SSLContext) -> None:

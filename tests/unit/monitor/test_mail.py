@@ -4,7 +4,6 @@ from dataclasses import replace
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
-from typing import cast
 
 import pytest
 from hypothesis import given
@@ -24,7 +23,7 @@ SENDER = "ComplianceLayer <alerts@example.com>"
 
 def parsed(alert: NewAlert, recipient: str = "me@example.org") -> EmailMessage:
     composed = mail.of_alert(77, 1, recipient, alert, "https://api.example.com")
-    return cast(EmailMessage, message_from_bytes(bytes(message(composed, SENDER, NOON)), policy=default))
+    return message_from_bytes(bytes(message(composed, SENDER, NOON)), policy=default)
 
 
 def test_an_alert_by_mail() -> None:

@@ -25,7 +25,7 @@ def test_the_next_tick_is_in_step_and_the_first_after_now(
 
 
 def test_webhooks_are_tried_for_about_three_days() -> None:
-    minutes = [0]
+    minutes = [0.0]
     while (wait := retries.wait(retries.WEBHOOK, len(minutes) - 1)) is not None:
         minutes.append(wait.total_seconds() / 60)
     assert minutes == pytest.approx([0, 5 / 60, 5, 30, 120, 300, 600, 840, 1200, 1440])

@@ -12,7 +12,6 @@ class Host:
     name: str
     addresses: tuple[str, ...] | Unseen  # IPv4 then IPv6, at most 4; () where it has none
     refused: tuple[str, ...] = ()  # resolved, but not public: never contacted
-    cname: tuple[str, ...] = ()  # the alias chain followed
 
 
 @dataclass(frozen=True, slots=True)

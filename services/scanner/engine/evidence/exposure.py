@@ -31,7 +31,6 @@ class Surface:
 
     origin: str  # "https://www.example.com"
     asset: str
-    answers_everything: bool  # a path that cannot exist got a 2xx: only content proves anything
     paths: tuple[PathReply, ...]
     scripts: tuple[ScriptReply, ...]
 

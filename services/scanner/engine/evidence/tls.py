@@ -60,7 +60,6 @@ class Certificate:
 
     subject: str
     issuer: str
-    serial: str  # hexadecimal
     sha256: str  # of the whole certificate, hexadecimal
     not_before: datetime
     not_after: datetime

@@ -17,7 +17,6 @@ class Key:
     bits: int  # of an RSA modulus; 0 where revoked or of an unknown algorithm
     hashes: tuple[str, ...]  # () means any
     revoked: bool
-    testing: bool
 
 
 def parse(record: str) -> Key:
@@ -36,7 +35,6 @@ def parse(record: str) -> Key:
         bits=_bits(algorithm, key) if key else 0,
         hashes=tuple(name.strip().lower() for name in found["h"].split(":")) if found.get("h") else (),
         revoked=not key,
-        testing="y" in (flag.strip() for flag in found.get("t", "").split(":")),
     )
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 class Hsts:
     max_age: int  # seconds
     include_subdomains: bool
-    preload: bool
 
 
 def parse(value: str) -> Hsts | None:
@@ -24,4 +23,4 @@ def parse(value: str) -> Hsts | None:
     seconds = directives.get("max-age", "")
     if not (seconds.isascii() and seconds.isdigit()):
         return None
-    return Hsts(int(seconds[:12]), "includesubdomains" in directives, "preload" in directives)
+    return Hsts(int(seconds[:12]), "includesubdomains" in directives)

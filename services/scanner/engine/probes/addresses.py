@@ -34,7 +34,6 @@ async def _host(name: str, network: Network) -> Host:
         name,
         unseen if unseen and not found else _both_families(public),
         refused=tuple(address for address in found if address not in public)[:_ADDRESSES],
-        cname=max((answer.cname for answer in seen), key=len, default=()),
     )
 
 

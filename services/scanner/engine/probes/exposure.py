@@ -87,9 +87,8 @@ async def _surface(network: Network, exchanges: Exchanges, service: Service, htt
             asyncio.gather(*(_path(asker, sensitive, baseline) for sensitive in PATHS)),
             asyncio.gather(*(_script(asker, url) for url in _own_scripts(http, service))),
         )
-    everything = any(reply.response.status in (200, 206) for reply in baseline)
     origin = f"{service.scheme}://{service.host}"
-    return Surface(origin, service.asset, everything, tuple(paths), tuple(scripts))
+    return Surface(origin, service.asset, tuple(paths), tuple(scripts))
 
 
 async def _path(asker: _Asker, sensitive: Sensitive, baseline: Sequence[Exchange]) -> PathReply:

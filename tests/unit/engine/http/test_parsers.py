@@ -12,10 +12,10 @@ NOW = datetime(2026, 11, 24, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("header", "expected"),
     [
-        ("max-age=31536000", hsts.Hsts(31536000, False, False)),
-        ('MAX-AGE="60" ; IncludeSubDomains;preload', hsts.Hsts(60, True, True)),
-        ("max-age=0", hsts.Hsts(0, False, False)),
-        ("max-age=1; unknown=2;;", hsts.Hsts(1, False, False)),
+        ("max-age=31536000", hsts.Hsts(31536000, False)),
+        ('MAX-AGE="60" ; IncludeSubDomains;preload', hsts.Hsts(60, True)),
+        ("max-age=0", hsts.Hsts(0, False)),
+        ("max-age=1; unknown=2;;", hsts.Hsts(1, False)),
         ("includeSubDomains", None),
         ("max-age=1; max-age=2", None),
         ("max-age=-1", None),

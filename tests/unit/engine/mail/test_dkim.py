@@ -27,7 +27,7 @@ def rsa_record(bits: int, form: serialization.PublicFormat) -> str:
     "form", [serialization.PublicFormat.SubjectPublicKeyInfo, serialization.PublicFormat.PKCS1], ids=["SPKI", "PKCS1"]
 )
 def test_the_bits_of_a_real_key(form: serialization.PublicFormat) -> None:
-    assert dkim.parse(rsa_record(1024, form)) == dkim.Key("rsa", 1024, (), revoked=False, testing=False)
+    assert dkim.parse(rsa_record(1024, form)) == dkim.Key("rsa", 1024, (), revoked=False)
 
 
 def test_a_key_that_is_far_too_short() -> None:
@@ -36,7 +36,7 @@ def test_a_key_that_is_far_too_short() -> None:
 
 def test_ed25519_and_all_tags() -> None:
     key = dkim.parse(f"v=DKIM1; k=ed25519; h=sha256 : sha1; t=y:s; s=email; n=a note; p={ED25519}")
-    assert key == dkim.Key("ed25519", 256, ("sha256", "sha1"), revoked=False, testing=True)
+    assert key == dkim.Key("ed25519", 256, ("sha256", "sha1"), revoked=False)
 
 
 def test_an_empty_key_is_revoked() -> None:

@@ -27,7 +27,6 @@ BEST = Accepted("TLSv1.3", "TLS_AES_256_GCM_SHA384", secure_renegotiation=True)
 CERTIFICATE = Certificate(
     subject="CN=example.test",
     issuer="CN=Issuer",
-    serial="1",
     sha256="00" * 32,
     not_before=NOW - timedelta(days=10),
     not_after=NOW + timedelta(days=80),

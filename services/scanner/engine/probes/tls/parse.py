@@ -45,7 +45,6 @@ class Malformed(ValueError):
 class ServerHello:
     version: Version
     suite: int
-    compression: int
     extensions: frozenset[int]
 
     @property
@@ -98,7 +97,8 @@ def server_hello(body: bytes) -> ServerHello:
     code = reader.number(2)
     reader.take(32)
     reader.block(1)
-    suite, compression = reader.number(2), reader.number(1)
+    suite = reader.number(2)
+    reader.take(1)  # the compression method
     extensions: set[int] = set()
     if reader.left:
         inner = _Reader(reader.block(2))
@@ -109,7 +109,7 @@ def server_hello(body: bytes) -> ServerHello:
                 code = int.from_bytes(data, "big")
     if code not in _VERSIONS:
         raise Malformed(f"the server chose the unknown version 0x{code:04x}")
-    return ServerHello(_VERSIONS[code], suite, compression, frozenset(extensions))
+    return ServerHello(_VERSIONS[code], suite, frozenset(extensions))
 
 
 def certificates(body: bytes) -> tuple[bytes, ...]:
