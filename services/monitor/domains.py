@@ -30,6 +30,8 @@ class NewDomain(BaseModel):
 
 
 class DomainChange(Change):
+    """What is absent stays as it is; null is refused."""
+
     scan_frequency: Frequency | None = None
     alert_threshold: Threshold | None = None
     alert_on_score_drop: bool | None = None

@@ -43,6 +43,8 @@ class NewEndpoint(BaseModel):
 
 
 class EndpointChange(Change):
+    """What is absent stays as it is; null is refused."""
+
     url: Url | None = None
     enabled_events: Events | None = None
     description: Description | None = None

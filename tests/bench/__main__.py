@@ -21,9 +21,12 @@ async def bench(parts: list[str]) -> list[Figure]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="only these (default: all)")
-    parts = parser.parse_args().parts or list(PARTS)
-    print(f"Medians, with the least and the most; {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start")
+    parser.add_argument("--only", action="append", choices=list(PARTS), help="this part (may be repeated)")
+    parts = parser.parse_args().only or list(PARTS)
+    cores, load = os.cpu_count() or 1, os.getloadavg()[0]
+    print(f"Medians, with the least and the most; {cores} cores, load {load:.1f} at the start")
+    if load > cores / 2:
+        print("  The machine is busy with other work: of what follows only memory, CPU and ratios say much.")
     measured = asyncio.run(bench(parts))
     missed = sum(figure.verdict == "missed" for figure in measured)
     print(f"{len(measured)} figures, {missed} missed")

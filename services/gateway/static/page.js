@@ -86,19 +86,29 @@ function showProgress(progress) {
   }));
 }
 
-function issueBox(issue) {
+// One box a check: the same thing in many places is one thing to understand and to mend.
+function issueBox(issues) {
+  const [first] = issues;
   const box = element("details");
   const head = element("summary");
-  head.append(element("span", issue.severity, `severity ${issue.severity}`), element("span", issue.finding));
+  head.append(element("span", first.severity, `severity ${first.severity}`), element("span", first.finding, "finding"));
+  if (issues.length > 1) head.append(element("span", `${issues.length} places`, "places"));
   const body = element("div");
-  body.append(element("p", issue.asset, "asset"), element("p", issue.remediation));
-  if (issue.evidence && Object.keys(issue.evidence).length) {
-    body.append(element("strong", "Seen"), element("pre", JSON.stringify(issue.evidence, null, 2)));
+  body.append(element("p", first.remediation));
+  for (const issue of issues) {
+    body.append(element("h4", issue.asset));
+    if (Object.keys(issue.evidence).length) body.append(element("pre", JSON.stringify(issue.evidence, null, 2)));
+    if (issue.reproduce) body.append(element("p", "See it yourself:", "dim"), element("pre", issue.reproduce));
   }
-  if (issue.reproduce) body.append(element("strong", "See it yourself"), element("pre", issue.reproduce));
-  if (issue.references?.length) body.append(element("p", `Source: ${issue.references.join("; ")}`));
+  if (first.references.length) body.append(element("p", `Source: ${first.references.join("; ")}`, "dim"));
   box.append(head, body);
   return box;
+}
+
+function issueBoxes(issues) {
+  const checks = new Map();
+  for (const issue of issues) checks.set(issue.id, [...(checks.get(issue.id) || []), issue]);
+  return [...checks.values()].map(issueBox);
 }
 
 function showResult(report, issues, more) {
@@ -108,7 +118,7 @@ function showResult(report, issues, more) {
   $("grade").setAttribute("aria-label", `Grade ${report.grade}`);
   $("score").textContent = report.score;
   $("risk").textContent = `Risk: ${report.risk_level}`;
-  $("coverage").textContent = report.coverage === undefined ? "" : `Seen: ${Math.round(report.coverage * 100)} % of what was asked`;
+  $("coverage").textContent = report.coverage === undefined ? "" : `${Math.round(report.coverage * 100)} % of the checks could be made`;
   const counted = SEVERITIES.filter((name) => report[`${name}_issues`]).map((name) => `${report[`${name}_issues`]} ${name}`);
   $("counts").textContent = `${report.total_issues} issues${counted.length ? `: ${counted.join(", ")}` : ""}`;
   $("scores").replaceChildren(...Object.entries(report.modules).map(([name, module]) => {
@@ -121,7 +131,7 @@ function showResult(report, issues, more) {
       element("span", module.score === null ? "not tested" : `${module.score} (${module.grade})`));
     return item;
   }));
-  $("findings").replaceChildren(...issues.map(issueBox));
+  $("findings").replaceChildren(...issueBoxes(issues));
   if (!issues.length) $("findings").append(element("p", "None."));
   $("more").textContent = more;
   show("progress", false);
@@ -187,7 +197,7 @@ function forget() {
   signedIn();
 }
 
-$("sign").addEventListener("submit", async (event) => {
+$("signup").addEventListener("submit", async (event) => {
   event.preventDefault();
   const action = event.submitter?.value || "signup";
   say("sign-error", "");

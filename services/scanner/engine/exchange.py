@@ -14,7 +14,7 @@ from services.scanner.engine.evidence.http import DEFAULT_PORTS, Response
 from services.scanner.engine.network import Network, fault_of
 from shared.egress import Refused
 
-CONNECT_TIMEOUT = 3.0
+CONNECT_TIMEOUT = 4.0  # TCP and TLS
 REQUEST_TIMEOUT = 5.0
 MAX_HEADERS = 64 * 1024  # bytes of names and values that are kept of one answer
 NO_ANSWER_TO_CONNECT = "nothing answered the attempt to connect"

@@ -113,7 +113,7 @@ async def test_a_port_that_hangs_in_the_handshake_is_not_a_closed_one() -> None:
         async with asyncio.timeout(HTTP_BUDGET):
             seen = await http(TARGET, network, await addresses(TARGET, network))
         await network.close()
-    assert {service.chain for service in seen.services_of("https")} == {Unseen("no TLS handshake within 3 s", "target")}
+    assert {service.chain for service in seen.services_of("https")} == {Unseen("no TLS handshake within 4 s", "target")}
     assert all(service.chain for service in seen.services_of("http"))
 
 

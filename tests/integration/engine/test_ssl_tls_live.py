@@ -20,6 +20,10 @@ from tests.support.lab.tls import MODERN, Scripted, TlsSpec
 DAY = timedelta(days=1)
 LEGACY = f"{MODERN}:ECDHE-ECDSA-AES128-SHA"  # what TLS 1.0 and 1.1 need beside
 RSA = CertificateSpec(key="RSA-2048")
+UNTRUSTED = {
+    "ssl_certificate_chain_incomplete": "a path to no root is not incomplete",
+    "ssl_certificate_lifetime_excessive": "the limits bind public authorities",
+}
 
 
 def site(spec: TlsSpec) -> Site:
@@ -74,7 +78,7 @@ async def test_a_certificate_that_nobody_vouches_for(baseline: Scan, issuer: str
         baseline,
         with_certificate(issuer=issuer),
         fires="ssl_certificate_untrusted",
-        also={"ssl_certificate_chain_incomplete": "a path to no root is not incomplete"},
+        also=UNTRUSTED,
     )
 
     assert verdict.evidence["chain"] == chain
@@ -104,10 +108,7 @@ async def test_a_sha1_signature(baseline: Scan) -> None:
         baseline,
         with_certificate(signature="SHA1"),
         fires="ssl_certificate_weak_signature",
-        also={
-            "ssl_certificate_untrusted": "no verifier of today accepts such a signature",
-            "ssl_certificate_chain_incomplete": "a path to no root is not incomplete",
-        },
+        also={"ssl_certificate_untrusted": "no verifier of today accepts such a signature", **UNTRUSTED},
     )
 
     assert verdict.evidence["signatures"]["CN=hardened.test"] == "RSA_WITH_SHA1"

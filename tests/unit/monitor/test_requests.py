@@ -43,7 +43,7 @@ def test_a_change_of_a_wrong_value_names_its_field(wrong: dict[str, Any]) -> Non
 @pytest.mark.parametrize("model", [DomainChange, EndpointChange])
 def test_the_schema_of_a_change_knows_neither_null_nor_default(model: type[DomainChange | EndpointChange]) -> None:
     schema = model.model_json_schema()
-    assert "required" not in schema and "null" not in str(schema)
+    assert "required" not in schema and "null" not in str(schema["properties"])
     assert all("default" not in field and field.keys() & {"type", "enum"} for field in schema["properties"].values())
     assert model.model_validate({}).model_dump(exclude_unset=True) == {}
 
