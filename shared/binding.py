@@ -1,6 +1,7 @@
 """From a request to a handler's arguments: path, query and body, refused with the field's name where they are wrong."""
 
 import asyncio
+import json
 import re
 from typing import Any
 
@@ -41,7 +42,7 @@ def body_argument(model: type[BaseModel], body: bytes) -> BaseModel:
     try:
         return _checked(model.model_validate_json(body or b"{}", strict=True))
     except ValidationError as error:
-        raise _invalid(error) from error
+        raise _invalid(error, body) from error
 
 
 async def read_body(request: web.BaseRequest, limit: int) -> bytes:
@@ -90,10 +91,20 @@ def _storable(text: str) -> bool:
     return "\0" not in text and text.encode("utf-8", "ignore").decode() == text
 
 
-def _invalid(error: ValidationError) -> ApiError:
+def _undecodable(body: bytes) -> list[FieldError]:
+    """The fields that alone keep `body` from being valid JSON in UTF-8."""
+    try:
+        found = _unstorable(json.loads(body.decode(errors="surrogateescape")), "")
+    except (ValueError, RecursionError):
+        return []
+    return [FieldError(field=field, message=message) for field, message in found if field and _storable(field)]
+
+
+def _invalid(error: ValidationError, body: bytes = b"") -> ApiError:
     details = error.errors(include_url=False, include_context=False, include_input=False)
     if details[0]["type"] == "json_invalid":
-        return ApiError("invalid_request", "The body is not valid JSON in UTF-8.")
+        fields = _undecodable(body)
+        return _refusal(fields) if fields else ApiError("invalid_request", "The body is not valid JSON in UTF-8.")
     if not details[0]["loc"] and details[0]["type"] == "model_type":
         return ApiError("invalid_request", "The body must be a JSON object.")
     return _refusal(

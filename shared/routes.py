@@ -73,6 +73,13 @@ class Route:
         return self.idempotent and self.identified
 
     @property
+    def pattern(self) -> str:
+        """The path as the router takes it: in the place of a number nothing else matches."""
+        return _PATH_PARAMETER.sub(
+            lambda found: f"{{{found[1]}:[0-9]+}}" if self.path_parameters.get(found[1]) is int else found[0], self.path
+        )
+
+    @property
     def template(self) -> str:
         """The path as OpenAPI writes it."""
         return _PATH_PARAMETER.sub(r"{\1}", self.path)

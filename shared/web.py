@@ -53,7 +53,7 @@ def web_app(ctx: Context[Any], *topics: Routes, identify: Identify | None = None
         ctx.worker("idempotency retention", idempotency.purge())
     for route in (route for routes in topics for route in routes):
         handler = _handler(ctx, route, identify, idempotency)
-        for path in {route.path, route.path.rstrip("/") + "/"}:
+        for path in {route.pattern, route.pattern.rstrip("/") + "/"}:
             for method in (hdrs.METH_GET, hdrs.METH_HEAD) if route.method == hdrs.METH_GET else (route.method,):
                 app.router.add_route(method, path, handler, expect_handler=expected)
     app.on_response_prepare.append(_prepare)

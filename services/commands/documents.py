@@ -55,7 +55,7 @@ def routes() -> Mapping[str, Sequence[Routes]]:
 
     nothing = cast(Any, None)
     return {
-        "gateway": (compositions.build(nothing, nothing), pages.build(nothing, nothing)),
+        "gateway": (*compositions.build(nothing, nothing), pages.build(nothing, nothing)),
         "scanner": (scanner.build(nothing),),
         "reports": reports.build(nothing),
         "monitor": (monitor.build_domains(nothing), monitor.build_webhooks(nothing)),

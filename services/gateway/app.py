@@ -34,10 +34,10 @@ def create_app(ctx: Context[GatewaySettings]) -> web.Application:
         yield
         await upstreams.close()
 
-    own = (compositions.build(upstreams, proxy), pages.build(ctx.settings, ctx.clock))
+    own = (*compositions.build(upstreams, proxy), pages.build(ctx.settings, ctx.clock))
     app = web_app(ctx, *own, identify=entry.identify)
     for route in (route for routes in own for route in routes):
-        for path in {route.path, route.path.removesuffix("/") + "/"}:
+        for path in {route.pattern, route.pattern.removesuffix("/") + "/"}:
             app.router.add_route("*", path, _only(route.method, entry), expect_handler=expected)
     app.router.add_route("*", "/{path:.*}", proxy.handle, expect_handler=expected)
     app.cleanup_ctx.append(connections)

@@ -42,8 +42,8 @@ class PaperQuery(BaseModel):
     paper: Literal["a4", "letter"] = Field("a4", description="the paper size; each has a report id of its own")
 
 
-def build(upstreams: Upstreams, proxy: Proxy) -> Routes:
-    routes = Routes(tag="Composed")
+def build(upstreams: Upstreams, proxy: Proxy) -> tuple[Routes, ...]:
+    accounts, domains, reports = Routes(tag="Authentication"), Routes(tag="Monitoring"), Routes(tag="Reports")
 
     async def ask(
         service: str,
@@ -61,7 +61,7 @@ def build(upstreams: Upstreams, proxy: Proxy) -> Routes:
             raise _error(content, answer.headers)
         return content
 
-    @routes.get("/v1/auth/me", summary="The account, its plan and what it has used", scope=Scope.ACCOUNT_READ)
+    @accounts.get("/v1/auth/me", summary="The account, its plan and what it has used", scope=Scope.ACCOUNT_READ)
     async def me(request: web.Request, principal: Principal) -> Profile:
         who = caller(request)
         parts = await asyncio.gather(
@@ -73,7 +73,7 @@ def build(upstreams: Upstreams, proxy: Proxy) -> Routes:
         # The plan that this request was served by: what it says is what the next request gets.
         return Profile.model_validate({**merged, "plan": principal.plan, "domain_limit": principal.limits.domains})
 
-    @routes.post(
+    @domains.post(
         "/v1/domains/{domain_id}/scan",
         summary="Scan a monitored domain now",
         scope=Scope.DOMAINS_WRITE,
@@ -99,7 +99,7 @@ def build(upstreams: Upstreams, proxy: Proxy) -> Routes:
         async with answering as answer:
             return await passed_on(request, answer)
 
-    @routes.get(
+    @reports.get(
         "/v1/compliance/reports/{job_id}/pdf",
         summary="The signed PDF of a completed scan",
         scope=Scope.REPORTS_READ,
@@ -109,13 +109,13 @@ def build(upstreams: Upstreams, proxy: Proxy) -> Routes:
     async def pdf(request: web.Request, principal: Principal, job_id: str, query: PaperQuery) -> web.StreamResponse:
         return await rendered(request, _segment(job_id), f"/internal/reports/pdf?paper={query.paper}")
 
-    @routes.get("/v1/scan/jobs/{job_id}/report", summary="The report as HTML", scope=Scope.SCAN_READ, hidden=True)
+    @reports.get("/v1/scan/jobs/{job_id}/report", summary="The report as HTML", scope=Scope.SCAN_READ, hidden=True)
     async def report(request: web.Request, principal: Principal, job_id: str) -> web.StreamResponse:
         if not _wants_html(request):
             return await proxy.forward(request, caller(request))
         return await rendered(request, _segment(job_id), "/internal/reports/html")
 
-    return routes
+    return accounts, domains, reports
 
 
 def _wants_html(request: web.Request) -> bool:

@@ -62,7 +62,5 @@ _DEEPEST = max(prefix.count("/") for prefix in _BY_PREFIX)  # segments
 def match(path: str) -> Row | None:
     """The row with the longest prefix of `path` (decoded), by whole segments. Both slash forms are one path."""
     segments = path.removesuffix("/").split("/")
-    if not {".", ".."}.isdisjoint(segments):
-        return None  # what a service, or a proxy before it, makes of these is not ours to guess
     longest_first = ("/".join(segments[: length + 1]) for length in range(_DEEPEST, 0, -1))
     return next((_BY_PREFIX[prefix] for prefix in longest_first if prefix in _BY_PREFIX), None)

@@ -86,7 +86,10 @@ class Exchanges:
 
 
 def _port(url: str) -> int:
+    """ValueError where a target's address is not one of the web."""
     parts = urlsplit(url)
+    if parts.scheme not in DEFAULT_PORTS:
+        raise ValueError(f"{parts.scheme}: is not asked for")
     return parts.port or DEFAULT_PORTS[parts.scheme]
 
 

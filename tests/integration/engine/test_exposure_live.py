@@ -65,6 +65,15 @@ async def test_a_served_source_map_is_found_from_its_script(baseline: Scan) -> N
     assert verdict.evidence == {"url": "https://hardened.test/assets/app.js.map"}
 
 
+@pytest.mark.parametrize("address", ["ftp://hardened.test/app.js.map", "https://hardened.test:99999/app.js.map"])
+async def test_a_source_map_that_cannot_be_asked_for_is_not_served(baseline: Scan, address: str) -> None:
+    site = hardened("hardened.test")
+    assert site.web
+    script = f"go()\n//# sourceMappingURL={address}\n"
+    changed = await scanned(replace(site, web=site.web.serve("/assets/app.js", script, "text/javascript")))
+    assert changed.statuses == baseline.statuses
+
+
 async def test_an_object_store_that_lists_its_objects_is_seen_at_its_root(baseline: Scan) -> None:
     site = hardened("hardened.test")
     assert site.web

@@ -86,7 +86,9 @@ async def test_under_the_bar(lab: Lab) -> None:
 
 async def test_what_cannot_be_scanned(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
     assert await run(lab, "nowhere.test") == scan.NOT_SCANNED
-    assert "nowhere.test could not be scanned: does not resolve." in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "nowhere.test could not be scanned: does not resolve." in told
+    assert "done" not in told
 
 
 @pytest.mark.parametrize(

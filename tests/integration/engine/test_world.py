@@ -16,7 +16,7 @@ from services.scanner.engine.network import World
 from services.scanner.engine.target import parse
 from shared.contracts.report import Report
 from tests.support.lab import Lab, Site, hardened
-from tests.support.lab.world import NOWHERE, broken, dark, hostile, neglected
+from tests.support.lab.world import NOWHERE, dark, hostile, neglected
 
 ROOT = Path(__file__).parents[3]
 
@@ -44,8 +44,8 @@ async def test_the_neglected_site_has_findings_in_every_module() -> None:
     assert [name for name, module in report.modules.items() if not module.issues] == []
 
 
-@pytest.mark.parametrize("site", [broken("broken.test"), *hostile("hostile.test")], ids=lambda site: site.name)
-async def test_a_scan_of_a_site_that_will_not_be_looked_at_ends_within_its_budget(site: Site) -> None:
+@pytest.mark.parametrize("site", hostile("hostile.test"), ids=["hangs", "garbage"])
+async def test_a_site_that_is_hostile_at_every_port_costs_no_more_than_the_scans_time(site: Site) -> None:
     started = time.monotonic()
     report = await scanned(site.name, site, timeout=5.0)
     assert time.monotonic() - started < 11
