@@ -107,7 +107,8 @@ def _operation(route: Route, name: str, schemas: Mapping[tuple[int, str], Json],
         )
     if route.body is not None:
         body = schemas[id(route), "body"]
-        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
+        required = any(field.is_required() for field in route.body.model_fields.values())
+        operation["requestBody"] = {"required": required, "content": {"application/json": {"schema": body}}}
     elif route.raw_media_types:
         operation["requestBody"] = {"required": True, "content": {media: {} for media in route.raw_media_types}}
     return operation

@@ -118,8 +118,14 @@ def _verification(reports: Reports) -> Routes:
             return web.json_response(body, status=404, content_type=PROBLEM_TYPE)
         return answer(issued)
 
-    @routes.get("/v1/verify", summary="The page that checks reports", public=True, hidden=True)
-    async def page(request: web.Request, query: PageQuery) -> Answer | web.Response:
+    @routes.get(
+        "/v1/verify",
+        summary="The page that checks reports",
+        public=True,
+        errors=("not_found",),
+        responses={200: ("application/json", "text/html")},
+    )
+    async def verification_page(request: web.Request, query: PageQuery) -> Answer | web.Response:
         if query.report_id:
             return await look_up(request, query.report_id.strip())
         return _verify_page(reports.documents)

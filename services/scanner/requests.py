@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
 from services.scanner.engine.target import InvalidDomain, Target, parse
 from services.scanner.scans import ALL_MODULES
@@ -11,6 +11,14 @@ from shared.contracts.problem import FieldError
 from shared.contracts.report import JobStatus, Module
 from shared.errors import ApiError
 
+
+def _boolean(value: object) -> object:
+    if not isinstance(value, bool):
+        raise ValueError("must be a boolean")  # to a literal, 0 is false
+    return value
+
+
+IsoDate = Annotated[date, BeforeValidator(date.fromisoformat)]  # pydantic alone would take seconds since 1970 too
 DomainText = Annotated[str, Field(min_length=1, max_length=2048, examples=["example.com"])]
 
 
@@ -18,7 +26,7 @@ class ScanRequest(BaseModel):
     domain: DomainText
     modules: Annotated[list[Module], Field(min_length=1, max_length=50)] | None = None
     profile: Literal["standard"] = "standard"
-    intrusive: Literal[False] = False
+    intrusive: Annotated[Literal[False], BeforeValidator(_boolean)] = False
 
     @property
     def chosen(self) -> tuple[Module, ...]:
@@ -58,8 +66,8 @@ class HistoryQuery(BaseModel):
 
 
 class UsageQuery(BaseModel):
-    start_date: date | None = None
-    end_date: date | None = None
+    start_date: IsoDate | None = None
+    end_date: IsoDate | None = None
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

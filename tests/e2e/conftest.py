@@ -130,6 +130,23 @@ def stage(postgres_server: PrivatePostgres) -> Iterator[Stage]:
 
 
 @pytest.fixture(scope="session")
+def tireless(stage: Stage) -> Iterator[Account]:
+    """An account that no limit stops, signed in: its credential has every scope."""
+    windows = ("requests_per_minute", "requests_per_hour", "requests_per_day", "scans_per_month")
+    with stage.account("agency") as account:
+        stage.rows(
+            "update auth.accounts set limits = limits || $1"
+            " where id = (select account_id from auth.users where id = $2)",
+            dict.fromkeys(windows, 10**6),
+            account.id,
+        )
+        account.until("/v1/usage/limits", lambda limits: limits["requests_per_minute"] == 10**6)
+        session = account.post("/v1/auth/login", email=account.email, password="correct horse battery")
+        account.api.headers["Authorization"] = f"Bearer {session['token']}"
+        yield account
+
+
+@pytest.fixture(scope="session")
 def free_scans(stage: Stage) -> dict[Any, Any]:
     """One by each of the SDK's clients, before a test spends what our address may have of them in an hour."""
 

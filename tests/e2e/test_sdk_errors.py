@@ -92,7 +92,7 @@ def holds(error: APIError, expected: type[APIError], status: int | None, code: s
 
 
 def test_no_class_is_missing_here() -> None:
-    raised: set[Any] = {case[2] for case in CASES} | {AuthenticationError, QuotaExceededError, RateLimitError}
+    raised = {AuthenticationError, QuotaExceededError, RateLimitError, *(case[2] for case in CASES)}
     assert raised == {
         kind for kind in vars(exceptions).values() if inspect.isclass(kind) and issubclass(kind, APIError)
     }
@@ -129,7 +129,7 @@ def test_too_many_requests(stage: Stage, kind: Any) -> None:
         error = refusal(stage, kind, account.key, lambda client: client.webhooks.list())
     holds(error, RateLimitError, 429, "rate_limit_exceeded")
     assert isinstance(error, RateLimitError) and error.retry_after is not None
-    assert 1 <= error.retry_after <= 60
+    assert 1 <= error.retry_after <= 61  # the window's seconds, and the part of one that it may be longer
 
 
 @pytest.mark.usefixtures("free_scans")
