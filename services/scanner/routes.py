@@ -193,8 +193,6 @@ def build(scanner: Scanner) -> Routes:
         responses={200: ("application/json", "text/event-stream")},
     )
     async def free_scan(request: web.Request, body: FreeScanRequest) -> free.FreeReport | web.StreamResponse:
-        if not scanner.settings.free_scan:
-            raise NotFound()
         domain = target(body.domain).domain
         async with scanner.database.transaction() as conn:
             scan = await scanner.jobs.accept_free(conn, domain, free.FREE_MODULES)

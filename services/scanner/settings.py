@@ -14,4 +14,3 @@ class ScannerSettings(ServiceSettings):
     host_connections: int = Field(16, ge=1, le=1000, description="established connections to one address at once")
     host_connects: int = Field(128, ge=1, le=10000, description="unanswered connection attempts to one address at once")
     scan_contact_url: str | None = Field(None, description="a page that says who scans and how to opt out")
-    free_scan: bool = Field(True, description="`true`, or `false` to answer 404 to the free scan")

@@ -106,7 +106,7 @@ async def installation(
     url = postgres.owner_url.replace("@/compliancelayer?", f"@/{name}?")
     world = {key.removeprefix("CL_").lower(): value for key, value in lab.settings().items()} if lab else {}
     try:
-        given = world | {"trusted_proxies": "127.0.0.0/8", "scan_timeout": 6} | settings
+        given: dict[str, Any] = world | {"trusted_proxies": "127.0.0.0/8", "scan_timeout": 6} | settings
         async with running(*SERVICES, database_url=url, **given) as client:
             yield Installation(client, url)
     finally:
