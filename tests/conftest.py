@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -56,6 +58,17 @@ def absent(error: services.Missing) -> None:
     if os.environ.get("CI") == "true":
         pytest.fail(f"{NEEDS}{error}", pytrace=False)
     pytest.skip(f"{NEEDS}{error}")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Path:
+    """The browser that the reports service would use."""
+    given = {"CL_CHROMIUM_PATH": _settings["CL_CHROMIUM_PATH"]} if "CL_CHROMIUM_PATH" in _settings else {}
+    command = [sys.executable, "-m", "services.reports.renderer"]
+    found = subprocess.run(command, env=os.environ | given, capture_output=True, text=True, timeout=60, check=False)
+    if found.returncode:
+        absent(services.Missing(found.stderr.strip()))
+    return Path(found.stdout.strip())
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import shutil
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -179,3 +180,22 @@ def find_chromium(setting: Path | None, bundled: Path) -> Path:
             "playwright install chromium) or set CL_CHROMIUM_PATH. Everything else works without it."
         )
     return Path(found)
+
+
+async def locate(setting: Path | None) -> Path:
+    """The Chromium that would print. RendererUnavailable: there is none."""
+    async with async_playwright() as playwright:
+        return find_chromium(setting, Path(playwright.chromium.executable_path))
+
+
+def main() -> None:
+    """Print the path of the Chromium that would print; exit code 1 where there is none."""
+    setting = os.environ.get("CL_CHROMIUM_PATH")
+    try:
+        sys.stdout.write(f"{asyncio.run(locate(Path(setting) if setting else None))}\n")
+    except RendererUnavailable as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

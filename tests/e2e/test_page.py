@@ -9,8 +9,6 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from services.reports.renderer import RendererUnavailable, find_chromium
-from tests.conftest import NEEDS
 from tests.e2e.conftest import Stage
 from tests.support.lab import hardened
 from tests.support.lab.web import WebSpec
@@ -34,14 +32,10 @@ SEEN = "() => Object.fromEntries(Object.entries(window.seen).map(([name, states]
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def browser(chromium: Path) -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        try:
-            executable = find_chromium(None, Path(playwright.chromium.executable_path))
-        except RendererUnavailable as error:
-            pytest.skip(f"{NEEDS}{error}")
         # Nothing here needs the sandbox, which root cannot have.
-        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox", "--disable-gpu"])
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         yield browser
         browser.close()
 

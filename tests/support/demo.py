@@ -11,9 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import async_playwright
-
-from services.reports.renderer import RendererUnavailable, find_chromium
+from services.reports.renderer import RendererUnavailable, locate
 from tests.support import story
 from tests.support.fleet import ROOT, Crossed, Embedded, Separate, StartFailed
 from tests.support.lab import Lab
@@ -68,11 +66,10 @@ async def demo(*, fleet: bool) -> int:
 
 async def has_browser() -> bool:
     setting = os.environ.get("CL_CHROMIUM_PATH")
-    async with async_playwright() as playwright:
-        try:
-            find_chromium(Path(setting) if setting else None, Path(playwright.chromium.executable_path))
-        except RendererUnavailable:
-            return False
+    try:
+        await locate(Path(setting) if setting else None)
+    except RendererUnavailable:
+        return False
     return True
 
 
@@ -95,7 +92,8 @@ def show_report(report: dict[str, Any]) -> None:
 
 
 def save(told: story.Told) -> None:
-    OUT.mkdir(exist_ok=True)
+    shutil.rmtree(OUT, ignore_errors=True)  # without a browser no PDF of an earlier run is to be left
+    OUT.mkdir()
     (OUT / "report.json").write_text(json.dumps(told.bad_report, indent=2))
     (OUT / "report.html").write_bytes(told.html)
     if told.pdf:

@@ -1,16 +1,13 @@
 """Answers that take two services: the profile, the scan of a monitored domain, the report as HTML and as PDF."""
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterator
 
 import orjson
 import pytest
 import pytest_asyncio
 
-from services.reports.renderer import NAMES
 from shared.postgres import PrivatePostgres
-from tests.conftest import NEEDS
 from tests.integration.gateway.test_surface import problem
 from tests.support.app import Answer
 from tests.support.installation import Caller, Installation, installation
@@ -93,9 +90,8 @@ async def test_the_format_must_be_one_that_there_is(owner: Caller, job_id: str) 
     assert (answer.status, answer.json()["errors"][0]["field"]) == (400, "paper")
 
 
+@pytest.mark.usefixtures("chromium")
 async def test_the_pdf_is_the_same_file_whenever_it_is_asked_for(owner: Caller, job_id: str) -> None:
-    if not any(map(shutil.which, NAMES)):
-        pytest.skip(f"{NEEDS}Chromium: apt-get install chromium")
     path = f"/v1/compliance/reports/{job_id}/pdf"
     one, other = await asyncio.gather(owner("GET", path), owner("GET", path + "/"))
     assert (one.status, one.headers["Content-Type"]) == (200, "application/pdf"), one.body[:300]

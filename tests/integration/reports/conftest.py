@@ -1,6 +1,5 @@
 """A real Chromium and the reports service on a real PostgreSQL."""
 
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import uuid4
@@ -10,18 +9,9 @@ import pytest
 import pytest_asyncio
 
 from services.reports.app import service
-from services.reports.renderer import NAMES, Renderer
+from services.reports.renderer import Renderer
 from shared.postgres import PrivatePostgres
-from tests.conftest import NEEDS
 from tests.support.app import Client, running
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Path:
-    found = next(filter(None, map(shutil.which, NAMES)), None)
-    if found is None:
-        pytest.skip(f"{NEEDS}Chromium: apt-get install chromium")
-    return Path(found)
 
 
 @pytest.fixture

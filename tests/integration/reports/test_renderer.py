@@ -31,7 +31,7 @@ ISSUANCE = Issuance(
 SMALL = "<!doctype html><title>small</title><p>small</p>"
 
 
-def browsers() -> set[int]:
+def chromium_processes() -> frozenset[int]:
     """Ids of the Chromium processes below this one."""
     parents: dict[int, int] = {}
     names: dict[int, str] = {}
@@ -46,19 +46,33 @@ def browsers() -> set[int]:
     def below(pid: int) -> bool:
         return pid == os.getpid() or (pid in parents and below(parents[pid]))
 
-    return {pid for pid, name in names.items() if name.startswith("chrom") and below(pid)}
+    return frozenset(pid for pid, name in names.items() if name.startswith("chrom") and below(pid))
 
 
-def kill(pids: set[int]) -> None:
+class Browsers:
+    """The browsers of one test: other tests of the same process may keep theirs."""
+
+    def __init__(self) -> None:
+        self._others = chromium_processes()
+
+    def now(self) -> frozenset[int]:
+        return chromium_processes() - self._others
+
+    async def gone(self) -> None:
+        async with asyncio.timeout(20):
+            while self.now():
+                await asyncio.sleep(0.05)
+
+
+@pytest.fixture
+def browsers() -> Browsers:
+    return Browsers()
+
+
+def kill(pids: frozenset[int]) -> None:
     for pid in pids:
         with suppress(ProcessLookupError):  # a child goes with its parent
             os.kill(pid, signal.SIGKILL)
-
-
-async def all_gone() -> None:
-    async with asyncio.timeout(10):
-        while browsers():
-            await asyncio.sleep(0.05)
 
 
 def text_of(pdf: bytes) -> str:
@@ -122,50 +136,53 @@ async def test_what_a_target_says_is_printed_and_does_nothing(renderer: Renderer
     assert not re.search(r"/(JS|JavaScript|OpenAction|Launch|EmbeddedFile|URI)\b", listing)
 
 
-async def test_the_browser_starts_with_the_first_job_and_ends_with_close(renderer: Renderer) -> None:
-    assert not browsers()
+async def test_the_browser_starts_with_the_first_job_and_ends_with_close(
+    renderer: Renderer, browsers: Browsers
+) -> None:
+    assert not browsers.now()
     assert (await renderer.pdf(SMALL)).startswith(b"%PDF")
-    assert browsers()
+    assert browsers.now()
     await renderer.close()
-    await all_gone()
+    await browsers.gone()
 
 
-async def test_a_browser_that_died_is_replaced(renderer: Renderer) -> None:
+async def test_a_browser_that_died_is_replaced(renderer: Renderer, browsers: Browsers) -> None:
     await renderer.pdf(SMALL)
-    before = browsers()
+    before = browsers.now()
     kill(before)
     assert (await renderer.pdf(SMALL)).startswith(b"%PDF")
-    assert not before & browsers()
+    assert not before & browsers.now()
 
 
-async def test_a_browser_that_dies_under_a_job_is_replaced(renderer: Renderer) -> None:
+async def test_a_browser_that_dies_under_a_job_is_replaced(renderer: Renderer, browsers: Browsers) -> None:
     await renderer.pdf(SMALL)
-    before = browsers()
+    before = browsers.now()
     job = asyncio.create_task(renderer.pdf(Documents().report(make_report(60), ISSUANCE)))
     await asyncio.sleep(0)  # the job has its place; the death comes at whatever point it has reached
     kill(before)
     assert (await job).startswith(b"%PDF")
 
 
-async def test_a_used_up_browser_is_replaced(chromium: Path) -> None:
+async def test_a_used_up_browser_is_replaced(chromium: Path, browsers: Browsers) -> None:
     renderer = Renderer(chromium, renders=1)
     await asyncio.gather(renderer.pdf(SMALL), renderer.pdf(SMALL))
-    await all_gone()
+    await browsers.gone()
 
 
 @pytest.mark.slow
-async def test_a_browser_that_hangs_is_given_up_in_time(chromium: Path) -> None:
+async def test_a_browser_that_hangs_is_given_up_in_time(chromium: Path, browsers: Browsers) -> None:
     renderer = Renderer(chromium, time_limit=6.0)
     await renderer.pdf(SMALL)
-    for pid in browsers():
-        os.kill(pid, signal.SIGSTOP)
+    for pid in browsers.now():
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGSTOP)
     started = time.monotonic()
     with pytest.raises(RendererUnavailable, match="not printed within 6 seconds"):
         await renderer.pdf(SMALL)
     assert time.monotonic() - started < 25
     assert (await renderer.pdf(SMALL)).startswith(b"%PDF")
     await renderer.close()
-    await all_gone()
+    await browsers.gone()
 
 
 async def test_too_many_jobs_are_refused(chromium: Path) -> None:

@@ -13,6 +13,8 @@ from shared.database import Database, Unavailable
 from tests.conftest import OpenDatabase
 
 WAIT_SECONDS = 20
+OWN_LISTENERS = """select count(*) from pg_stat_activity
+                   where application_name = 'listen' and datname = current_database()"""
 
 
 @pytest.fixture
@@ -108,7 +110,7 @@ async def test_every_listener_of_every_channel_shares_one_connection(notes: Data
         assert [await queues[0].get(), await queues[2].get()] == ["", ""]
     async with notes.transaction() as conn:
         await conn.execute("select pg_notify('one', 'a'), pg_notify('two', 'b')")
-        assert await conn.fetchval("select count(*) from pg_stat_activity where application_name = 'listen'") == 1
+        assert await conn.fetchval(OWN_LISTENERS) == 1
     async with asyncio.timeout(WAIT_SECONDS):
         assert await queues[2].get() == "b"
         while await queues[1].get() != "a":
