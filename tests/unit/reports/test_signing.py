@@ -151,6 +151,7 @@ def test_another_installation_that_takes_our_name_and_number_is_refused(identity
         (make_pdf(), Refusal.NOT_SIGNED),
         (b"0" * (MAX_BYTES + 1), Refusal.TOO_LARGE),
     ],
+    ids=["empty", "a header alone", "zeros", "not signed", "too large"],
 )
 def test_what_is_no_report_is_refused_with_the_reason(content: bytes, expected: Refusal, identity: Identity) -> None:
     assert refusal(content, identity) is expected
