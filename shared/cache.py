@@ -3,9 +3,8 @@
 import math
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 import structlog
@@ -25,8 +24,7 @@ _REST_SECONDS = 2.0  # after a failure Redis is left alone for so long
 _log = structlog.get_logger()
 
 
-@dataclass(frozen=True)
-class WindowState:
+class WindowState(NamedTuple):
     """One window after the request: `reset_at` (unix seconds) is when the oldest request in it stops counting."""
 
     limit: int
@@ -70,7 +68,7 @@ class MemoryCache:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._values: OrderedDict[str, tuple[float, bytes]] = OrderedDict()
-        self._windows: OrderedDict[tuple[str, int], Window] = OrderedDict()
+        self._windows: OrderedDict[str, dict[int, Window]] = OrderedDict()  # of a key, by their seconds
 
     async def get(self, key: str) -> bytes | None:
         entry = self._values.get(key)
@@ -91,7 +89,8 @@ class MemoryCache:
 
     async def windows(self, key: str, limits: Sequence[Limit], now: datetime) -> tuple[WindowState, ...]:
         time = now.timestamp()
-        windows = [self._window(key, seconds) for _, seconds in limits]
+        known = self._known(key)
+        windows = [known.get(seconds) or known.setdefault(seconds, Window(seconds)) for _, seconds in limits]
         for window in windows:
             window.advance(time)
         fits = [window.total < limit for window, (limit, _) in zip(windows, limits, strict=True)]
@@ -107,15 +106,15 @@ class MemoryCache:
         self._values.clear()
         self._windows.clear()
 
-    def _window(self, key: str, seconds: int) -> Window:
-        window = self._windows.get((key, seconds))
-        if window is not None:
-            self._windows.move_to_end((key, seconds))
-            return window
-        window = self._windows[key, seconds] = Window(seconds)
-        if len(self._windows) > _KEYS_KEPT:
-            self._windows.popitem(last=False)
-        return window
+    def _known(self, key: str) -> dict[int, Window]:
+        known = self._windows.get(key)
+        if known is None:
+            known = self._windows[key] = {}
+            if len(self._windows) > _KEYS_KEPT:
+                self._windows.popitem(last=False)
+        else:
+            self._windows.move_to_end(key)
+        return known
 
 
 class RedisCache:

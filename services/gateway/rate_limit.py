@@ -4,6 +4,7 @@ import ipaddress
 import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 
 from services.gateway.routing import ClientLimit
 from shared.cache import Cache, WindowState
@@ -92,11 +93,14 @@ def describe(states: Sequence[WindowState], plan: str, now: float) -> dict[str, 
         "X-RateLimit-Remaining": str(tightest.remaining),
         "X-RateLimit-Reset": str(tightest.reset_at),
         "X-RateLimit-Plan": plan,
-        "RateLimit-Policy": ", ".join(
-            f'"{NAMES[state.seconds]}";q={state.limit};w={state.seconds}' for state in states
-        ),
+        "RateLimit-Policy": _policy(tuple((state.limit, state.seconds) for state in states)),
         "RateLimit": ", ".join(
             f'"{NAMES[state.seconds]}";r={state.remaining};t={max(math.ceil(state.reset_at - now), 0)}'
             for state in states
         ),
     }
+
+
+@lru_cache(maxsize=256)
+def _policy(windows: tuple[tuple[int, int], ...]) -> str:
+    return ", ".join(f'"{NAMES[seconds]}";q={limit};w={seconds}' for limit, seconds in windows)

@@ -1,6 +1,7 @@
 """Which service answers what: one row a prefix, the longest match wins."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from services.gateway.upstream import SILENCE
@@ -59,8 +60,14 @@ _BY_PREFIX = {row.prefix: row for row in TABLE}
 _DEEPEST = max(prefix.count("/") for prefix in _BY_PREFIX)  # segments
 
 
+@lru_cache(maxsize=1024)
 def match(path: str) -> Row | None:
-    """The row with the longest prefix of `path` (decoded), by whole segments. Both slash forms are one path."""
+    """The row with the longest prefix of `path` (decoded), by whole segments. Both slash forms are one path.
+
+    None for dots as segments: what a service, or a proxy before it, makes of them is not ours to guess.
+    """
     segments = path.removesuffix("/").split("/")
+    if "." in segments or ".." in segments:
+        return None
     longest_first = ("/".join(segments[: length + 1]) for length in range(_DEEPEST, 0, -1))
     return next((_BY_PREFIX[prefix] for prefix in longest_first if prefix in _BY_PREFIX), None)

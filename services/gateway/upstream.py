@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from io import BytesIO
 
 import aiohttp
@@ -24,13 +25,15 @@ class Upstreams:
         """`urls`: service -> http://host:port or unix:/path. To be opened before use."""
         self._assertions = assertions
         self._urls = urls
+        self._bases = {
+            service: "http://localhost" if url.startswith(UNIX) else url.rstrip("/") for service, url in urls.items()
+        }
         self._sessions: dict[str, aiohttp.ClientSession] = {}
 
     async def open(self) -> None:
         for service, url in self._urls.items():
             unix = url.startswith(UNIX)
             self._sessions[service] = aiohttp.ClientSession(
-                "http://localhost" if unix else url,
                 connector=aiohttp.UnixConnector(url.removeprefix(UNIX).removeprefix("//"), limit=CONNECTIONS)
                 if unix
                 else aiohttp.TCPConnector(limit=CONNECTIONS),
@@ -66,15 +69,14 @@ class Upstreams:
             sent["X-Request-ID"] = request_id
         if trace := traceparent.get():
             sent["traceparent"] = trace
-        timeout = aiohttp.ClientTimeout(total=None, connect=SILENCE, sock_connect=CONNECT_TIMEOUT, sock_read=silence)
         try:
             async with self._sessions[service].request(
                 method,
-                URL(path, encoded=True),
+                URL(self._bases[service] + path, encoded=True),
                 headers=sent,
                 data=BytesIO(body) if body else None,  # sent piece by piece
                 allow_redirects=False,
-                timeout=timeout,
+                timeout=_patience(silence),
             ) as answer:
                 yield answer
         except TimeoutError as error:
@@ -83,6 +85,12 @@ class Upstreams:
             raise unavailable("broke off its answer") from error
         except aiohttp.ClientError as error:
             raise unavailable("cannot be reached just now") from error
+
+
+@lru_cache
+def _patience(silence: float) -> aiohttp.ClientTimeout:
+    """An answer may take as long as it comes, but no part of it longer than `silence` seconds."""
+    return aiohttp.ClientTimeout(total=None, connect=SILENCE, sock_connect=CONNECT_TIMEOUT, sock_read=silence)
 
 
 def unavailable(what: str) -> ApiError:
