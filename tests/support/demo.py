@@ -108,7 +108,7 @@ async def check_offline(told: story.Told) -> None:
         (folder / "compliancelayer-ca.pem").write_bytes(told.certificate)
         (folder / "report.pdf").write_bytes(told.pdf)
         (folder / "tampered.pdf").write_bytes(story.tamper(told.pdf))
-        genuine, tampered = [await _verify(folder, name) for name in ("report.pdf", "tampered.pdf")]
+        genuine, tampered = await asyncio.gather(*(_verify(folder, name) for name in ("report.pdf", "tampered.pdf")))
     finally:
         shutil.rmtree(folder)
     if genuine != 0 or tampered != 1:

@@ -134,16 +134,18 @@ class Story:
             await self.sign_up(customer)
             await self.scan(customer)
             jobs = await self.scan_what_resists(customer)
-            await self.buy(customer)
-            if self.with_pdf:
-                await self.get_pdf(customer)
             async with self.customer() as another:
-                await self.leave(another)
+                await asyncio.gather(self.upgrade(customer), self.leave(another))
             await self.see_what_resisted(customer, jobs)
             await self.watch(customer)
             await self.cancel(customer)
             await self.settle_up(customer)
         return self.told
+
+    async def upgrade(self, customer: Customer) -> None:
+        await self.buy(customer)
+        if self.with_pdf:
+            await self.get_pdf(customer)
 
     async def sign_up(self, customer: Customer) -> str:
         email = f"ada-{time.monotonic_ns()}@customer.test"
