@@ -37,7 +37,8 @@ class Proxy:
     async def forward(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         """The answer of the service that the path belongs to. ApiError not_found where it belongs to none."""
         row = match(request.path)
-        if row is None:
+        # What a service, or a proxy before it, makes of dots is not ours to guess.
+        if row is None or ("/." in request.path and not {".", ".."}.isdisjoint(request.path.split("/"))):
             raise NotFound()
         path = request.rel_url.raw_path.removesuffix("/")
         query = request.rel_url.raw_query_string

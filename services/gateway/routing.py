@@ -62,12 +62,7 @@ _DEEPEST = max(prefix.count("/") for prefix in _BY_PREFIX)  # segments
 
 @lru_cache(maxsize=1024)
 def match(path: str) -> Row | None:
-    """The row with the longest prefix of `path` (decoded), by whole segments. Both slash forms are one path.
-
-    None for dots as segments: what a service, or a proxy before it, makes of them is not ours to guess.
-    """
+    """The row with the longest prefix of `path` (decoded), by whole segments. Both slash forms are one path."""
     segments = path.removesuffix("/").split("/")
-    if "." in segments or ".." in segments:
-        return None
     longest_first = ("/".join(segments[: length + 1]) for length in range(_DEEPEST, 0, -1))
     return next((_BY_PREFIX[prefix] for prefix in longest_first if prefix in _BY_PREFIX), None)

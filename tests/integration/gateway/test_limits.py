@@ -22,7 +22,7 @@ async def test_a_minutes_limit_is_exact_and_asks_for_patience(installed: Install
     assert len(answers) - len(refused) == 7
     said = problem(refused[0], "rate_limit_exceeded").message.lower()
     assert "quota" not in said and "scan limit" not in said
-    assert 1 <= int(refused[0].headers["Retry-After"]) <= 61
+    assert 1 <= int(refused[0].headers["Retry-After"]) <= 62  # a bucket longer than the window, rounded up twice
     assert set(refused[0].headers) >= RATE_HEADERS
     remaining = sorted((int(a.headers["X-RateLimit-Remaining"]) for a in answers if a.status == 200), reverse=True)
     assert remaining == list(range(6, -1, -1))
