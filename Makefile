@@ -1,6 +1,6 @@
 # The one door: people and CI call the same targets. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests run demo fleet lab test test-fast lint type bench documents
+.PHONY: help setup setup-tests run demo fleet lab test test-fast lint type bench accuracy compare documents
 SHELL := /bin/sh
 PYTHON := .venv/bin/python
 TESTS ?= tests
@@ -40,6 +40,12 @@ type: setup ## check types, strictly
 
 bench: setup-tests ## measure, as ratios, and print each as met or missed
 	@$(PYTHON) -m tests.bench
+
+accuracy: setup-tests ## every check on targets of which the truth is known: hits, misses, false alarms
+	@$(PYTHON) -m tests.accuracy
+
+compare: setup-tests ## independent tools beside our scan, on the same targets (as root: it makes network namespaces)
+	@$(PYTHON) -m tests.compare
 
 documents: setup ## make the documents that are generated: OpenAPI and docs/events.md
 	@$(PYTHON) -m services.cli documents

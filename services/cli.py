@@ -49,8 +49,10 @@ def scan(
     include_raw: Annotated[bool, typer.Option("--include-raw", help="add the evidence to the report")] = False,
     fail_under: Annotated[str | None, typer.Option(help="exit with 1 under this score or grade")] = None,
     modules: Annotated[str | None, typer.Option(help="the modules to run, comma-separated (default: all)")] = None,
-    profile: Annotated[str, typer.Option(help="standard")] = "standard",
-    intrusive: Annotated[bool, typer.Option("--intrusive", hidden=True)] = False,
+    profile: Annotated[str, typer.Option(help="standard, or full: more ports and paths")] = "standard",
+    intrusive: Annotated[
+        bool, typer.Option("--intrusive", help="with probes beyond what an ordinary client does")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="show no progress")] = False,
 ) -> None:
     """Scan a domain with no server at all. Exit 0: fine, 1: under the bar, 2: usage, 3: not scanned."""
@@ -96,6 +98,26 @@ def recompute(file: Annotated[Path, typer.Argument(help="a report in JSON")]) ->
     from services.commands.recompute import run
 
     sys.exit(run(file))
+
+
+feeds = typer.Typer(help="The tables of facts that verdicts on software rest on.", no_args_is_help=True)
+app.add_typer(feeds, name="feeds")
+
+
+@feeds.command("update")
+def feeds_update() -> None:
+    """Fetch newer tables from CL_FEEDS_URL. Exit 0: all are up to date, 1: one is not, 2: usage."""
+    from services.commands.feeds import update
+
+    sys.exit(update())
+
+
+@feeds.command("show")
+def feeds_show() -> None:
+    """Which tables are in use, of which day and from where."""
+    from services.commands.feeds import show
+
+    sys.exit(show())
 
 
 @app.command(hidden=True)

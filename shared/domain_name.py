@@ -95,6 +95,13 @@ def _registrable(domain: str) -> str:
     return ".".join(domain.split(".")[-2:])  # a TLD the list does not know: its default rule "*"
 
 
+def registered(domain: str) -> str:
+    """What a registry of the DNS has on record: github.io for shop.github.io, whose suffix is a hoster's (the private
+    part of the Public Suffix List), and the registrable domain of any other."""
+    found = _suffixes()(domain, include_psl_private_domains=False)
+    return f"{found.domain}.{found.suffix}" if found.suffix and found.domain else ".".join(domain.split(".")[-2:])
+
+
 @cache
 def _suffixes() -> "TLDExtract":
     from tldextract import TLDExtract

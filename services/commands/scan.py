@@ -15,7 +15,7 @@ from services.scanner.engine.settings import EngineSettings
 from services.scanner.engine.target import InvalidDomain, Target, parse
 from services.scanner.engine.version import engine_version
 from services.scanner.settings import ScannerSettings
-from shared.contracts.report import Grade, Module, Report
+from shared.contracts.report import Grade, Module, Profile, Report
 from shared.settings import SettingError, load
 
 FINE, UNDER_THE_BAR, USAGE, NOT_SCANNED = 0, 1, 2, 3  # exit codes
@@ -56,13 +56,9 @@ def run(
     """Scan `domain`, write the report to `output` or the terminal, and return the exit code."""
     try:
         settings = load(ScannerSettings, environ)
-        if profile != "standard":
-            raise _UsageError("--profile takes `standard`; `full` is not available yet.")
-        if intrusive:
-            raise _UsageError("--intrusive is not available yet.")
         request = _Request(
             target=parse(domain),
-            options=engine.Options(_modules(modules), settings.scan_timeout),
+            options=engine.Options(_modules(modules), _profile(profile), intrusive, settings.scan_timeout),
             form=_form(form),
             output=output,
             include_raw=include_raw,
@@ -148,6 +144,13 @@ def _modules(text: str | None) -> tuple[Module, ...]:
     if not names or not names <= set(Module):
         raise _UsageError(f"--modules takes names out of {', '.join(Module)}, comma-separated.")
     return tuple(module for module in Module if module in names)
+
+
+def _profile(text: str) -> Profile:
+    try:
+        return Profile(text)
+    except ValueError:
+        raise _UsageError(f"--profile takes {' or '.join(Profile)}; {text!r} is neither.") from None
 
 
 def _bar(text: str | None) -> Callable[[Report], bool]:

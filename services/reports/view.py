@@ -18,13 +18,19 @@ MODULE_TITLES: Mapping[Module, str] = MappingProxyType(
     {
         Module.SSL_TLS: "TLS and certificates",
         Module.DNS: "DNS",
+        Module.DNSSEC: "DNSSEC",
         Module.DNS_EMAIL: "E-mail authentication",
+        Module.MAIL_TRANSPORT: "Mail transport",
         Module.HTTP_HEADERS: "HTTP security headers",
         Module.CSP: "Content Security Policy",
         Module.COOKIES: "Cookies",
         Module.HTTP_BEHAVIOUR: "HTTP behaviour",
         Module.OPEN_PORTS: "Open ports",
         Module.EXPOSURE: "Exposed files and information",
+        Module.SUBDOMAINS: "Subdomains and take-over",
+        Module.WHOIS: "Registration",
+        Module.REPUTATION: "Reputation",
+        Module.TECH_STACK: "Software and versions",
     }
 )
 

@@ -65,7 +65,7 @@ def _engine(settings: ScannerSettings) -> RunScan:
     world = World.from_settings(EngineSettings.of(settings), engine_version())
 
     async def run_scan(scan: Scan, progress: Progress) -> tuple[Report, Findings]:
-        options = Options(scan.modules, settings.scan_timeout)
+        options = Options(scan.modules, scan.profile, scan.intrusive, settings.scan_timeout)
         scanned = await run(parse(scan.domain), options, world, progress)
         return scanned.report.model_copy(update={"job_id": scan.id}), findings(scanned)
 

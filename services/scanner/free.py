@@ -8,7 +8,10 @@ from shared.contracts.base import Contract, Timestamp
 from shared.contracts.report import Grade, Issue, Module, Report, RiskLevel
 
 # No port probes beyond web and mail for somebody whom we do not know.
-FREE_MODULES: tuple[Module, ...] = tuple(module for module in ALL_MODULES if module is not Module.OPEN_PORTS)
+# None that tries ports beyond those of web and mail.
+FREE_MODULES: tuple[Module, ...] = tuple(
+    module for module in ALL_MODULES if module not in (Module.OPEN_PORTS, Module.TECH_STACK)
+)
 TOP_ISSUES = 3
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from services.scanner import repository
-from services.scanner.scans import NOBODY, NewScan, Scan
+from services.scanner.scans import NOBODY, Asked, NewScan, Scan
 from services.scanner.summary import Findings, outcome
 from shared.bus import Bus
 from shared.clock import Clock, Ids
@@ -40,14 +40,13 @@ class Jobs:
         self,
         conn: Connection,
         principal: Principal,
-        domain: str,
-        modules: tuple[Module, ...],
+        asked: Asked,
         source: Source,
         monitored_domain_id: int | None = None,
     ) -> Scan:
         """Queue and charge a scan, or join the one under way. ApiError quota_exceeded, rate_limit_exceeded."""
         limits = principal.limits
-        new = NewScan(principal.account_id, domain, modules, source, limits.scans_at_once, monitored_domain_id)
+        new = NewScan(principal.account_id, asked, source, limits.scans_at_once, monitored_domain_id)
         await repository.lock_account(conn, new.account_id)
         if active := await repository.active_scan(conn, new):
             return active
@@ -69,9 +68,9 @@ class Jobs:
             )
         return await self._queue(conn, scan_id, new, month, now)
 
-    async def accept_free(self, conn: Connection, domain: str, modules: tuple[Module, ...]) -> Scan:
+    async def accept_free(self, conn: Connection, asked: Asked) -> Scan:
         """Queue a scan that belongs to nobody."""
-        new = NewScan(NOBODY, domain, modules, "free", self.default_plan.limits.scans_at_once)
+        new = NewScan(NOBODY, asked, "free", self.default_plan.limits.scans_at_once)
         await repository.lock_account(conn, NOBODY)
         if await repository.queued_count(conn, NOBODY) >= QUEUE_FACTOR * new.scans_at_once:
             raise ApiError(
@@ -81,12 +80,12 @@ class Jobs:
             )
         return await self._queue(conn, self.ids.text("job_"), new, None, self.clock.now())
 
-    async def accept_due(self, conn: Connection, due: DomainDue, modules: tuple[Module, ...]) -> None:
+    async def accept_due(self, conn: Connection, due: DomainDue) -> None:
         """Queue the uncharged scan of a monitored domain's tick, once a tick."""
         if await repository.tick_exists(conn, due.tick_id):
             return
         at_once = await repository.scans_at_once(conn, due.account_id, self.default_plan.limits.scans_at_once)
-        new = NewScan(due.account_id, due.domain, modules, "monitor", at_once, due.domain_id)
+        new = NewScan(due.account_id, Asked(due.domain), "monitor", at_once, due.domain_id)
         await repository.lock_account(conn, new.account_id)
         now = self.clock.now()
         scan = await repository.active_scan(conn, new) or await self._queue(conn, self.ids.text("job_"), new, None, now)

@@ -7,13 +7,13 @@ from typing import Any
 
 from asyncpg import Record
 
-from services.scanner.scans import NOBODY, NewScan, Scan
-from shared.contracts.report import JobStatus, Module, ModuleState, Source
+from services.scanner.scans import NOBODY, Asked, NewScan, Scan
+from shared.contracts.report import JobStatus, Module, ModuleState, Profile, Source
 from shared.database import Connection
 
-COLUMNS = """id, account_id, domain, modules, source, monitored_domain_id, status, attempt, revision, progress,
-             queued_at, started_at, completed_at, failure_reason, score, grade, grade_reason, risk_level,
-             duration_ms, issues"""
+COLUMNS = """id, account_id, domain, modules, profile, intrusive, source, monitored_domain_id, status, attempt,
+             revision, progress, queued_at, started_at, completed_at, failure_reason, score, grade, grade_reason,
+             risk_level, duration_ms, issues"""
 
 CHANGED = "scan_changed"  # the channel that carries the id of a scan whose row changed
 CLAIMS = 7_301_447  # the advisory lock that makes claims one at a time
@@ -23,12 +23,17 @@ def _scan(record: Record | None) -> Scan:
     assert record is not None  # a row that the statement itself made or locked
     values = dict(record)
     values["modules"] = tuple(Module(name) for name in values["modules"])
+    values["profile"] = Profile(values["profile"])
     values["progress"] = {Module(name): state for name, state in values["progress"].items()}
     return Scan(**values)
 
 
 def _by_name(progress: Mapping[Module, ModuleState]) -> dict[str, ModuleState]:
     return {module.value: state for module, state in progress.items()}
+
+
+def _asked(asked: Asked) -> tuple[str, list[Module], Profile, bool]:
+    return asked.domain, list(asked.modules), asked.profile, asked.intrusive
 
 
 # --- accepting -------------------------------------------------------------------------------------------------
@@ -43,10 +48,10 @@ async def active_scan(conn: Connection, scan: NewScan) -> Scan | None:
     """The queued or running scan that the same request joins."""
     record = await conn.fetchrow(
         f"""select {COLUMNS} from scan
-            where account_id = $1 and domain = $2 and modules = $3 and status in ('queued', 'running')""",
+            where account_id = $1 and domain = $2 and modules = $3 and profile = $4 and intrusive = $5
+              and status in ('queued', 'running')""",
         scan.account_id,
-        scan.domain,
-        list(scan.modules),
+        *_asked(scan.asked),
     )
     return _scan(record) if record else None
 
@@ -60,13 +65,12 @@ async def queued_count(conn: Connection, account_id: int) -> int:
 
 async def insert_scan(conn: Connection, scan_id: str, scan: NewScan, month: date | None, now: datetime) -> Scan:
     record = await conn.fetchrow(
-        f"""insert into scan (id, account_id, domain, modules, source, monitored_domain_id, status, scans_at_once,
-                              charged_month, queued_at)
-            values ($1, $2, $3, $4, $5, $6, 'queued', $7, $8, $9) returning {COLUMNS}""",
+        f"""insert into scan (id, account_id, domain, modules, profile, intrusive, source, monitored_domain_id, status,
+                              scans_at_once, charged_month, queued_at)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, 'queued', $9, $10, $11) returning {COLUMNS}""",
         scan_id,
         scan.account_id,
-        scan.domain,
-        list(scan.modules),
+        *_asked(scan.asked),
         scan.source,
         scan.monitored_domain_id,
         scan.scans_at_once,

@@ -3,20 +3,13 @@
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, StrictBool, model_validator
 
 from services.scanner.engine.target import InvalidDomain, Target, parse
-from services.scanner.scans import ALL_MODULES
+from services.scanner.scans import ALL_MODULES, Asked
 from shared.contracts.problem import FieldError
-from shared.contracts.report import JobStatus, Module
+from shared.contracts.report import JobStatus, Module, Profile
 from shared.errors import ApiError
-
-
-def _boolean(value: object) -> object:
-    if not isinstance(value, bool):
-        raise ValueError("must be a boolean")  # to a literal, 0 is false
-    return value
-
 
 IsoDate = Annotated[date, BeforeValidator(date.fromisoformat)]  # pydantic alone would take seconds since 1970 too
 DomainText = Annotated[str, Field(min_length=1, max_length=2048, examples=["example.com"])]
@@ -25,12 +18,13 @@ DomainText = Annotated[str, Field(min_length=1, max_length=2048, examples=["exam
 class ScanRequest(BaseModel):
     domain: DomainText
     modules: Annotated[list[Module], Field(min_length=1, max_length=50)] | None = None
-    profile: Literal["standard"] = "standard"
-    intrusive: Annotated[Literal[False], BeforeValidator(_boolean)] = False
+    profile: Profile = Profile.STANDARD
+    intrusive: StrictBool = False
 
-    @property
-    def chosen(self) -> tuple[Module, ...]:
-        return tuple(sorted(set(self.modules))) if self.modules else ALL_MODULES
+    def asked(self) -> Asked:
+        """ApiError invalid_domain."""
+        modules = tuple(sorted(set(self.modules))) if self.modules else ALL_MODULES
+        return Asked(target(self.domain).domain, modules, self.profile, self.intrusive)
 
 
 class FreeScanRequest(BaseModel):

@@ -27,7 +27,7 @@ from services.scanner.requests import (
     target,
     targets,
 )
-from services.scanner.scans import ALL_MODULES, Scan, job, row
+from services.scanner.scans import Asked, Scan, job, row
 from services.scanner.settings import ScannerSettings
 from services.scanner.stream import follow, wants_stream
 from services.scanner.watch import Watch
@@ -91,8 +91,7 @@ def build(scanner: Scanner) -> Routes:
         errors=("invalid_domain", "quota_exceeded"),
     )
     async def create_scan(principal: Principal, conn: Connection, body: ScanRequest) -> Job:
-        domain = target(body.domain).domain
-        return job(await scanner.jobs.accept(conn, principal, domain, body.chosen, "api"))
+        return job(await scanner.jobs.accept(conn, principal, body.asked(), "api"))
 
     @routes.post(
         "/internal/scans",
@@ -103,7 +102,7 @@ def build(scanner: Scanner) -> Routes:
     )
     async def create_domain_scan(principal: Principal, conn: Connection, body: DomainScanRequest) -> Job:
         domain = target(body.domain).domain
-        return job(await scanner.jobs.accept(conn, principal, domain, ALL_MODULES, "monitor", body.monitored_domain_id))
+        return job(await scanner.jobs.accept(conn, principal, Asked(domain), "monitor", body.monitored_domain_id))
 
     @routes.get("/v1/scan/jobs/{job_id}", summary="A scan's state and progress", scope=Scope.SCAN_READ)
     async def get_job(principal: Principal, job_id: str) -> Job:
@@ -195,7 +194,7 @@ def build(scanner: Scanner) -> Routes:
     async def free_scan(request: web.Request, body: FreeScanRequest) -> free.FreeReport | web.StreamResponse:
         domain = target(body.domain).domain
         async with scanner.database.transaction() as conn:
-            scan = await scanner.jobs.accept_free(conn, domain, free.FREE_MODULES)
+            scan = await scanner.jobs.accept_free(conn, Asked(domain, free.FREE_MODULES))
 
         async def done(last: Scan) -> free.FreeReport:
             async with scanner.database.connection() as conn:
@@ -236,7 +235,7 @@ def build(scanner: Scanner) -> Routes:
             accepted: dict[str, dict[str, str]] = {}
             for domain in domains:
                 try:
-                    scan = await scanner.jobs.accept(conn, principal, domain, ALL_MODULES, "batch")
+                    scan = await scanner.jobs.accept(conn, principal, Asked(domain), "batch")
                     accepted[domain] = {"job_id": scan.id}
                 except ApiError as refusal:
                     accepted[domain] = {"refusal": refusal.message}

@@ -13,6 +13,7 @@ from shared.contracts.report import (
     JobStatus,
     Module,
     ModuleState,
+    Profile,
     RiskLevel,
     ScanRow,
     Severity,
@@ -25,12 +26,21 @@ SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """What is to be looked at, and how widely. Two that are equal are one scan."""
+
+    domain: str
+    modules: tuple[Module, ...] = ALL_MODULES  # sorted
+    profile: Profile = Profile.STANDARD
+    intrusive: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class NewScan:
-    """What is asked for."""
+    """A scan to be queued, and for whom."""
 
     account_id: int
-    domain: str
-    modules: tuple[Module, ...]
+    asked: Asked
     source: Source
     scans_at_once: int
     monitored_domain_id: int | None = None
@@ -44,6 +54,8 @@ class Scan:
     account_id: int
     domain: str
     modules: tuple[Module, ...]
+    profile: Profile
+    intrusive: bool
     source: Source
     monitored_domain_id: int | None
     status: JobStatus
@@ -67,8 +79,14 @@ class Scan:
 
     @property
     def feeds_monitoring(self) -> bool:
-        """A scan of chosen modules, or a free one, never feeds a badge, a last score or an alert."""
-        return self.account_id != NOBODY and self.modules == ALL_MODULES
+        """Like is compared with like: a free scan, or one that looks at less or at more than the monitor's own do,
+        never feeds a badge, a last score or an alert.
+        """
+        return self.account_id != NOBODY and self.asked == Asked(self.domain)
+
+    @property
+    def asked(self) -> Asked:
+        return Asked(self.domain, self.modules, self.profile, self.intrusive)
 
 
 def count_issues(issues: Mapping[str, int]) -> dict[str, int]:
@@ -91,6 +109,8 @@ def job(scan: Scan) -> Job:
         completed_at=scan.completed_at,
         failure_reason=scan.failure_reason,
         requested_modules=scan.modules,
+        profile=scan.profile,
+        intrusive=scan.intrusive,
         progress=JobProgress(
             done=sum(state in ("done", "not_tested") for state in progress.values()),
             total=len(progress),

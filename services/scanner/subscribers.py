@@ -2,7 +2,6 @@
 
 from services.scanner import repository
 from services.scanner.jobs import Jobs
-from services.scanner.scans import ALL_MODULES
 from services.scanner.worker import Worker
 from shared.bus import Bus
 from shared.contracts.events import (
@@ -26,7 +25,7 @@ def subscribe_worker(bus: Bus, worker: Worker) -> None:
 
 def subscribe_api(bus: Bus, jobs: Jobs) -> None:
     async def domain_due(conn: Connection, event: DomainDue, _envelope: Envelope) -> None:
-        await jobs.accept_due(conn, event, ALL_MODULES)
+        await jobs.accept_due(conn, event)
 
     async def domain_changed(conn: Connection, event: DomainChanged, _envelope: Envelope) -> None:
         if event.removed:

@@ -25,13 +25,26 @@ class Module(StrEnum):
 
     SSL_TLS = "ssl_tls"
     DNS = "dns"
+    DNSSEC = "dnssec"
     DNS_EMAIL = "dns_email"
+    MAIL_TRANSPORT = "mail_transport"
     HTTP_HEADERS = "http_headers"
     CSP = "csp"
     COOKIES = "cookies"
     HTTP_BEHAVIOUR = "http_behaviour"
     OPEN_PORTS = "open_ports"
     EXPOSURE = "exposure"
+    SUBDOMAINS = "subdomains"
+    WHOIS = "whois"
+    REPUTATION = "reputation"
+    TECH_STACK = "tech_stack"
+
+
+class Profile(StrEnum):
+    """How widely a scan looks."""
+
+    STANDARD = "standard"
+    FULL = "full"  # more ports and paths
 
 
 class Issue(Contract):
@@ -111,7 +124,7 @@ class ScopeAsset(Contract):
     host: str
     address: str | None
     ports: tuple[int, ...] = ()
-    role: Literal["web", "mail", "nameserver"]
+    role: Literal["web", "mail", "nameserver", "subdomain"]
 
 
 class ScanScope(Contract):
@@ -121,7 +134,8 @@ class ScanScope(Contract):
     vantage: str
     started_at: Timestamp
     completed_at: Timestamp
-    profile: Literal["standard"] = "standard"
+    profile: Profile = Profile.STANDARD
+    intrusive: bool = False
     modules: tuple[Module, ...]
     notes: tuple[str, ...] = ()  # limits that were reached: "time limit", "more than 4 addresses", ...
 
@@ -197,6 +211,8 @@ class Job(Contract):
     completed_at: Timestamp | None
     failure_reason: str | None
     requested_modules: tuple[Module, ...]
+    profile: Profile
+    intrusive: bool
     progress: JobProgress
     result: JobResult | None
 

@@ -4,10 +4,16 @@ import argparse
 import asyncio
 import os
 
-from tests.bench import embedded, engine, printing, proxying
+from tests.bench import embedded, engine, printing, proxying, sustained
 from tests.bench.figure import Figure
 
-PARTS = {"embedded": embedded.figures, "engine": engine.figures, "gateway": proxying.figures, "pdf": printing.figures}
+PARTS = {
+    "embedded": embedded.figures,
+    "engine": engine.figures,
+    "gateway": proxying.figures,
+    "pdf": printing.figures,
+    "sustained": sustained.figures,
+}
 
 
 async def bench(parts: list[str]) -> list[Figure]:

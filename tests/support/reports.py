@@ -93,7 +93,7 @@ _ROWS: tuple[_Row, ...] = (
     ),
 )  # fmt: skip
 
-_WEIGHTS = {
+_WEIGHTS = dict.fromkeys(Module, 4.0) | {
     Module.SSL_TLS: 22.0, Module.DNS: 8.0, Module.DNS_EMAIL: 15.0, Module.HTTP_HEADERS: 12.0, Module.CSP: 8.0,
     Module.COOKIES: 5.0, Module.HTTP_BEHAVIOUR: 8.0, Module.OPEN_PORTS: 12.0, Module.EXPOSURE: 10.0,
 }  # fmt: skip

@@ -3,9 +3,10 @@
 
 const $ = (id) => document.getElementById(id);
 const MODULES = {
-  ssl_tls: "TLS", dns: "DNS", dns_email: "Mail authentication", http_headers: "HTTP headers",
-  csp: "Content security policy", cookies: "Cookies", http_behaviour: "HTTP behaviour",
-  open_ports: "Open ports", exposure: "Exposed files",
+  ssl_tls: "TLS", dns: "DNS", dnssec: "DNSSEC", dns_email: "Mail authentication", mail_transport: "Mail transport",
+  http_headers: "HTTP headers", csp: "Content security policy", cookies: "Cookies", http_behaviour: "HTTP behaviour",
+  open_ports: "Open ports", exposure: "Exposed files", subdomains: "Subdomains", whois: "Registration",
+  reputation: "Reputation", tech_stack: "Software",
 };
 const STATES = { waiting: ["○", "waiting"], running: ["◔", "running"], done: ["●", "done"], not_tested: ["–", "not tested"] };
 const SEVERITIES = ["critical", "high", "medium", "low", "info"];

@@ -14,16 +14,31 @@ class Identity:
         return data[:limit]
 
 
+_GZIP = b"\x1f\x8b"
+_MEMBERS = 100  # of a gzip stream; what comes after so many is left out
+
+
 class Zlib:
     """gzip and deflate; some servers send deflate without its zlib header (RFC 9110 section 8.4.1.2)."""
 
     def __init__(self) -> None:
         self._inflate = zlib.decompressobj(wbits=47)  # a gzip or zlib header, whichever it is
         self._started = False
+        self._members = 1
 
     def decode(self, data: bytes, limit: int) -> bytes:
-        if limit <= 0 or self._inflate.eof:
-            return b""
+        decoded = b""
+        while data and len(decoded) < limit:
+            if self._inflate.eof:
+                if not data.startswith(_GZIP) or self._members >= _MEMBERS:
+                    break
+                self._members += 1  # another member follows (RFC 1952, section 2.2)
+                self._inflate = zlib.decompressobj(wbits=47)
+            decoded += self._decompress(data, limit - len(decoded))
+            data = self._inflate.unused_data
+        return decoded
+
+    def _decompress(self, data: bytes, limit: int) -> bytes:
         try:
             decoded = self._inflate.decompress(data, limit)
         except zlib.error as error:

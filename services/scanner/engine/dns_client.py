@@ -10,23 +10,24 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import aiodns
-import dns.asyncresolver
 import dns.exception
 import dns.flags
 import dns.message
 import dns.name
-import dns.nameserver
-import dns.query
 import dns.rcode
+import dns.rdataclass
 import dns.rdatatype
 import dns.resolver
 import pycares
 
+from services.scanner.engine.dns_queries import PAYLOAD, Resolvers
 from services.scanner.engine.evidence.base import Unseen
 
 _ATTEMPT = 1.5  # seconds for the first attempt, until c-ares has learned how fast the resolver answers
 _ATTEMPTS = 5  # c-ares waits as little as 0.25 s after quick answers, then twice as long each time: 7.75 s in all
+_RECEIVE_BUFFER = 1 << 20  # bytes: a hundred answers may come at once while the process is busy
 _LIFETIME = 5.0  # seconds for a question over all attempts
+_MAX_ALIASES = 16
 _UNREACHED = frozenset({pycares.errno.ARES_ETIMEOUT, pycares.errno.ARES_ECONNREFUSED, pycares.errno.ARES_ECANCELLED})
 _UNWILLING = frozenset({pycares.errno.ARES_EREFUSED, pycares.errno.ARES_ENOTIMP})
 _ARES_TYPES = frozenset({"A", "AAAA", "CAA", "CNAME", "MX", "NS", "PTR", "SOA", "SRV", "TXT"})
@@ -57,32 +58,81 @@ class RecursiveClient:
     """One scan's questions to the recursive resolvers at `servers` ("address:port"; empty: the system's).
 
     A scan has its own: c-ares caches answers for their TTL, and the next scan must not be told what this one saw.
-    `in_flight` is shared by the process: beyond about a hundred open questions c-ares reports timeouts that are none.
+    Within a scan each question is put once, however many probes have it: whoever comes later waits for, or is given,
+    the same answer. `in_flight` is shared by the process: beyond about a hundred open questions c-ares reports timeouts
+    that are none.
     """
 
     def __init__(self, servers: Sequence[str], in_flight: asyncio.Semaphore) -> None:
         self._servers = tuple(servers)
         self._in_flight = in_flight
-        self._ares = aiodns.DNSResolver(nameservers=list(servers) or None, timeout=_ATTEMPT, tries=_ATTEMPTS)
+        self._ares = aiodns.DNSResolver(
+            nameservers=list(servers) or None,
+            timeout=_ATTEMPT,
+            tries=_ATTEMPTS,
+            socket_receive_buffer_size=_RECEIVE_BUFFER,
+        )
+        self._raw: Resolvers | None = None
+        self._asked: dict[tuple[str, str, bool], asyncio.Task[Any]] = {}
         self._answered = False
 
     async def close(self) -> None:
+        tasks = list(self._asked.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._raw is not None:
+            self._raw.close()
         await self._ares.close()
 
     async def resolve(self, name: str, record_type: str) -> DnsAnswer | Unseen:
         """Unseen: the zone is broken or its servers are silent (target), or no resolver answers anything (source)."""
-        ask = self._ask_ares if record_type in _ARES_TYPES else self._ask_dnspython
+        key = (name.rstrip(".").lower(), record_type, False)
+        if key not in self._asked:
+            self._asked[key] = asyncio.create_task(self._resolve(name, record_type))
+        answer: DnsAnswer | Unseen = await asyncio.shield(self._asked[key])
+        return answer
+
+    async def query(self, name: str, record_type: str) -> dns.message.Message | Unseen:
+        """The whole answer with its signatures, unvalidated: DO and CD are set (RFC 4035 section 3.2.2)."""
+        key = (name.rstrip(".").lower(), record_type, True)
+        if key not in self._asked:
+            self._asked[key] = asyncio.create_task(self._query(name, record_type))
+        answer: dns.message.Message | Unseen = await asyncio.shield(self._asked[key])
+        return answer
+
+    async def _query(self, name: str, record_type: str) -> dns.message.Message | Unseen:
+        try:
+            message = dns.message.make_query(name, record_type, use_edns=0, want_dnssec=True, payload=PAYLOAD)
+        except dns.exception.DNSException as error:
+            return Unseen(f"{name[:80]} cannot be asked for: {type(error).__name__}", "target")
+        message.flags |= dns.flags.CD
+        async with self._in_flight:
+            answer = await self._resolvers().ask(message)
+        return await self._silence(name, record_type) if answer is None else answer
+
+    async def _resolve(self, name: str, record_type: str) -> DnsAnswer | Unseen:
+        ask = self._ask_ares if record_type in _ARES_TYPES else self._ask_raw
         answer: DnsAnswer | Unseen | None = None
         async with self._in_flight:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_LIFETIME):
                     answer = await ask(name, record_type)
-        if answer is not None:
-            self._answered = True
-            return answer
-        if self._answered or await self._alive():
+        if answer is None:
+            return await self._silence(name, record_type)
+        self._answered = True
+        return answer
+
+    async def _silence(self, name: str, record_type: str) -> Unseen:
+        answered = self._answered or (self._raw is not None and self._raw.answered)
+        if answered or await self._alive():
             return Unseen(f"no answer for {record_type} of {name}: its name servers are silent", "target")
         return Unseen("the DNS resolver does not answer", "source")
+
+    def _resolvers(self) -> Resolvers:
+        if self._raw is None:
+            self._raw = Resolvers([split_server(server) for server in self._servers] or _system_servers())
+        return self._raw
 
     async def _alive(self) -> bool:
         """Whether a resolver answers anything: the root's NS is in every cache."""
@@ -117,28 +167,46 @@ class RecursiveClient:
         )
         return DnsAnswer(name, record_type, "NOERROR", records, () if record_type == "CNAME" else aliases)
 
-    async def _ask_dnspython(self, name: str, record_type: str) -> DnsAnswer | Unseen | None:
+    async def _ask_raw(self, name: str, record_type: str) -> DnsAnswer | Unseen | None:
         """For the types that aiodns lacks (DS, DNSKEY, TLSA, HTTPS, ...). None: nobody answered."""
-        resolver = dns.asyncresolver.Resolver(configure=not self._servers)
-        if self._servers:
-            resolver.nameservers = [dns.nameserver.Do53Nameserver(*split_server(server)) for server in self._servers]
-        resolver.timeout = _ATTEMPT
         try:
-            found = await resolver.resolve(
-                dns.name.from_text(name), record_type, raise_on_no_answer=False, lifetime=_LIFETIME, search=False
-            )
-        except dns.resolver.NXDOMAIN:
-            return DnsAnswer(name, record_type, "NXDOMAIN", ())
-        except dns.resolver.LifetimeTimeout:
-            return None
-        except (dns.exception.DNSException, OSError) as error:
-            return Unseen(f"{record_type} of {name} could not be resolved: {type(error).__name__}", "target")
-        rrset = found.rrset
-        records = (
-            tuple(Record(str(rrset.name), record_type, rrset.ttl, rdata.to_text()) for rdata in rrset) if rrset else ()
-        )
-        aliases = tuple(str(alias[0].target) for alias in found.chaining_result.cnames)
-        return DnsAnswer(name, record_type, "NOERROR", records, aliases)
+            message = dns.message.make_query(name, record_type, use_edns=0, payload=PAYLOAD)
+        except dns.exception.DNSException as error:
+            return Unseen(f"{name[:80]} cannot be asked for: {type(error).__name__}", "target")
+        answer = await self._resolvers().ask(message)
+        if answer is None or isinstance(answer, Unseen):
+            return answer
+        if answer.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
+            code = dns.rcode.to_text(answer.rcode())
+            return Unseen(f"{record_type} of {name} could not be resolved: {code}", "target")
+        return _presented(answer, name, record_type)
+
+
+def _presented(answer: dns.message.Message, name: str, record_type: str) -> DnsAnswer:
+    """The records at the end of the aliases; these are followed no further than the answer goes."""
+    wanted = dns.rdatatype.from_text(record_type)
+    at, aliases = dns.name.from_text(name), list[str]()
+    for _ in range(_MAX_ALIASES):
+        alias = answer.get_rrset(answer.answer, at, dns.rdataclass.IN, dns.rdatatype.CNAME)
+        if alias is None or wanted == dns.rdatatype.CNAME:
+            break
+        at = alias[0].target
+        aliases.append(str(at))
+    found = answer.get_rrset(answer.answer, at, dns.rdataclass.IN, wanted)
+    rcode = dns.rcode.to_text(answer.rcode())
+    records = tuple(Record(str(found.name), record_type, found.ttl, one.to_text()) for one in found) if found else ()
+    return DnsAnswer(name, record_type, "NOERROR" if aliases or records else rcode, records, tuple(aliases))
+
+
+def _system_servers() -> list[tuple[str, int]]:
+    """From /etc/resolv.conf; 127.0.0.1 where that names none, as the system's own resolver does."""
+    try:
+        resolver = dns.resolver.Resolver()
+    except (dns.exception.DNSException, OSError):
+        return [("127.0.0.1", 53)]
+    return [(str(server), resolver.port) for server in resolver.nameservers if isinstance(server, str)] or [
+        ("127.0.0.1", 53)
+    ]
 
 
 class Channel(Protocol):

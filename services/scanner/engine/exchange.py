@@ -1,24 +1,36 @@
-"""One HTTP exchange after another within one deadline, their failures as evidence."""
+"""The HTTP exchanges of one probe: connections kept and used again, one deadline over all, failures as evidence."""
 
 import asyncio
 import errno
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
 from urllib.parse import urlsplit
-
-import aiohttp
 
 from services.scanner.engine.evidence.base import Unseen
 from services.scanner.engine.evidence.http import DEFAULT_PORTS, Response
-from services.scanner.engine.network import Network, fault_of
+from services.scanner.engine.http1 import (
+    Answer,
+    Closed,
+    Connection,
+    HeadersTooLong,
+    Malformed,
+    host_header,
+    request_target,
+)
+from services.scanner.engine.network import HandshakeTimeout, Network, fault_of
+from services.scanner.engine.places import NoPlace
 from shared.egress import Refused
 
-CONNECT_TIMEOUT = 4.0  # TCP and TLS
+CONNECT_TIMEOUT = 4.0  # TCP, and TLS
 REQUEST_TIMEOUT = 5.0
-MAX_HEADERS = 64 * 1024  # bytes of names and values that are kept of one answer
 NO_ANSWER_TO_CONNECT = "nothing answered the attempt to connect"
-_COOKIE_VALUE = re.compile(r"^([^=;]*=)[^;]*")
+_CODINGS = "gzip, deflate"
+_COOKIE = re.compile(r"\A([^=;]*=)?([^;]*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +39,59 @@ class Exchange:
     body: bytes
 
 
-class Exchanges:
-    """All that one probe asks; once its seconds are spent, every further request is Unseen at once."""
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    scheme: str
+    host: str
+    port: int
+    address: str
 
-    def __init__(self, network: Network, seconds: float) -> None:
+
+@dataclass(slots=True)
+class _Kept:
+    """An open connection, and how to close it."""
+
+    connection: Connection
+    stack: AsyncExitStack
+
+
+@dataclass(slots=True)
+class _At:
+    """What is open to one address."""
+
+    turns: asyncio.Semaphore
+    idle: dict[_Origin, list[_Kept]] = field(default_factory=dict)
+    open: int = 0
+    waiting: bool = False  # one of ours waits for a place of the host's: meanwhile none is kept
+    returned: asyncio.Event = field(default_factory=asyncio.Event)  # when one has done an exchange, or is gone
+
+
+class Exchanges:
+    """All that one probe asks; once its seconds are spent, every further request is Unseen at once.
+
+    Use as an async context manager. To one address at most `connections` are open at once over all its names, and
+    `each` to one name by one scheme, so that none takes the kept ones of another.
+    """
+
+    def __init__(self, network: Network, seconds: float, *, connections: int = 4, each: int = 3) -> None:
         self._network = network
         self._end = asyncio.get_running_loop().time() + seconds
+        self._connections = connections
+        self._each = each
+        self._turns: dict[_Origin, asyncio.Semaphore] = {}
+        self._at: dict[str, _At] = {}
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._end = 0.0  # what still runs, since its neighbour failed, keeps nothing
+        for at in self._at.values():
+            for kept in [one for idle in at.idle.values() for one in idle]:
+                await kept.stack.aclose()
+        self._at.clear()
 
     @property
     def remaining(self) -> float:
@@ -40,7 +99,6 @@ class Exchanges:
 
     async def ask(
         self,
-        session: aiohttp.ClientSession,
         address: str,
         url: str,
         *,
@@ -48,68 +106,152 @@ class Exchanges:
         headers: Mapping[str, str] | None = None,
         limit: int = 2 * 1024 * 1024,
     ) -> Exchange | Unseen | None:
-        """None where the port is closed. The body is cut at `limit` bytes."""
-        seconds = min(REQUEST_TIMEOUT, self.remaining)
-        if seconds <= 0:
-            return Unseen("the server answered so slowly that the time for it ran out", "target")
-        timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=min(CONNECT_TIMEOUT, seconds))
+        """None where the port is closed. The body is cut at `limit` bytes, its gzip or deflate undone."""
         try:
-            self._network.contacted.add((address, _port(url)))
-            async with (
-                asyncio.timeout(seconds),
-                session.request(method, url, headers=headers, allow_redirects=False, timeout=timeout) as response,
-            ):
-                if sum(len(name) + len(value) for name, value in response.raw_headers) > MAX_HEADERS:
-                    return Unseen(f"its headers are longer than {MAX_HEADERS} bytes", "target")
-                body = await self._network.body(response, limit)
-                return Exchange(_response(url, address, response), body)
-        except aiohttp.ClientConnectorError as error:
-            return _not_connected(error.os_error)
-        except aiohttp.ConnectionTimeoutError:
-            return Unseen(await self._why_not_connected(address, url), "target")
-        except TimeoutError:
-            return Unseen(f"no complete answer within {seconds:.0f} s", "target")
-        except aiohttp.ClientResponseError as error:
-            return Unseen(f"its answer is not valid HTTP: {error.message.partition(':')[0]}", "target")
-        except Refused as error:
+            origin, target = _origin(url, address), request_target(url)
+            sent = {
+                "Host": host_header(origin.host, None if origin.port == DEFAULT_PORTS[origin.scheme] else origin.port),
+                "User-Agent": self._network.user_agent,
+                "Accept": "*/*",
+                "Accept-Encoding": _CODINGS,
+                **(headers or {}),
+            }
+            if self.remaining <= 0:
+                return Unseen("the server answered so slowly that the time for it ran out", "target")
+            answer = await self._answer(origin, method, target, sent, limit)
+            return Exchange(_response(url, address, answer), answer.body)
+        except ConnectionRefusedError:
+            return None
+        except HandshakeTimeout as error:
             return Unseen(str(error), "target")
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            return Unseen(f"no HTTP answer: {_sentence(error)}", "target")
+        except _NotConnected as error:
+            return Unseen(str(error), "target")
+        except TimeoutError:
+            return Unseen(f"no complete answer within {REQUEST_TIMEOUT:g} s", "target")
+        except Malformed as error:
+            return Unseen(f"its answer is not valid HTTP: {error}", "target")
+        except (HeadersTooLong, Refused) as error:
+            return Unseen(str(error), "target")
+        except (OSError, EOFError, ValueError) as error:
+            what = "no TLS connection" if isinstance(error, ssl.SSLError) else "no HTTP answer"
+            return Unseen(f"{what}: {_sentence(error)}", fault_of(error))
 
-    async def _why_not_connected(self, address: str, url: str) -> str:
-        """The same timeout is over TCP and TLS; only a port that takes no connection may be a closed one."""
+    async def _answer(
+        self, origin: _Origin, method: str, target: str, headers: Mapping[str, str], limit: int
+    ) -> Answer:
+        """Once more on a new connection where a kept one had ended meanwhile (RFC 9112, section 9.3.1)."""
+        at = self._at.setdefault(origin.address, _At(asyncio.Semaphore(self._connections)))
+        async with self._turns.setdefault(origin, asyncio.Semaphore(self._each)), at.turns:
+            fresh = False
+            while True:
+                kept, fresh = await self._connection(at, origin, fresh=fresh)
+                try:
+                    async with self._used(at, origin, kept) as connection:
+                        return await connection.exchange(
+                            method, target, headers, limit=limit, deadline=self._deadline()
+                        )
+                except (Closed, ConnectionResetError, BrokenPipeError, ssl.SSLError):
+                    if fresh:
+                        raise
+                    fresh = True
+
+    async def _connection(self, at: _At, origin: _Origin, *, fresh: bool) -> tuple[_Kept, bool]:
+        """A kept one unless it has to be `fresh`, else a new one; and whether it is new.
+
+        Who has a connection to the address waits for no further place there, but for one of its own: so many scans of
+        one address cannot hold all places and wait for each other.
+        """
+        while True:
+            if not fresh and (idle := at.idle.get(origin)):
+                return idle.pop(), False
+            alone = not at.open
+            try:
+                return await self._opened(at, origin), True
+            except NoPlace:
+                if alone:
+                    raise
+            if spare := next((one for one in at.idle.values() if one), None):
+                await _close(at, spare.pop(0))
+            elif at.open:
+                at.returned.clear()
+                async with asyncio.timeout(max(self.remaining, 0.001)):
+                    await at.returned.wait()
+
+    def _deadline(self) -> float:
+        return min(asyncio.get_running_loop().time() + REQUEST_TIMEOUT, self._end)
+
+    @asynccontextmanager
+    async def _used(self, at: _At, origin: _Origin, kept: _Kept) -> AsyncIterator[Connection]:
+        """Kept afterwards where it can be used again, else closed."""
         try:
-            await self._network.touch(address, _port(url), timeout=1.0)
-        except (OSError, Refused):
-            return NO_ANSWER_TO_CONNECT
-        return f"no TLS handshake within {CONNECT_TIMEOUT:g} s"
+            yield kept.connection
+        except BaseException:
+            await _close(at, kept)
+            raise
+        finally:
+            at.returned.set()
+        if kept.connection.reusable and self.remaining > 0 and not at.waiting:
+            at.idle.setdefault(origin, []).append(kept)
+        else:
+            await _close(at, kept)
+
+    async def _opened(self, at: _At, origin: _Origin) -> _Kept:
+        while at.open >= self._connections and (idle := next((one for one in at.idle.values() if one), None)):
+            await _close(at, idle.pop(0))
+        at.open += 1
+        stack = AsyncExitStack()
+        tls = origin.host if origin.scheme == "https" else None
+        timeout = max(min(CONNECT_TIMEOUT, self.remaining), 0.001)
+        waiting = at.open == 1
+        at.waiting = at.waiting or waiting
+        try:
+            connecting = self._network.connect(origin.address, origin.port, timeout=timeout, tls=tls, waiting=waiting)
+            return _Kept(Connection(await stack.enter_async_context(connecting)), stack)
+        except BaseException as error:
+            at.open -= 1
+            if not at.open or not isinstance(error, NoPlace):
+                at.returned.set()
+            if isinstance(error, TimeoutError) and not isinstance(error, HandshakeTimeout):
+                raise _NotConnected(NO_ANSWER_TO_CONNECT) from None
+            if isinstance(error, OSError) and error.errno in (errno.EHOSTUNREACH, errno.ENETUNREACH):
+                raise OSError(error.errno, f"no connection: {_sentence(error)}") from None
+            raise
+        finally:
+            if waiting:
+                at.waiting = False
 
 
-def _port(url: str) -> int:
+class _NotConnected(Exception):
+    """No connection within the time that connecting may take."""
+
+
+async def _close(at: _At, kept: _Kept) -> None:
+    at.open -= 1
+    try:
+        await kept.stack.aclose()
+    finally:
+        at.returned.set()  # only now is its place free
+
+
+def _origin(url: str, address: str) -> _Origin:
     """ValueError where a target's address is not one of the web."""
     parts = urlsplit(url)
-    if parts.scheme not in DEFAULT_PORTS:
+    if parts.scheme not in DEFAULT_PORTS or not parts.hostname:
         raise ValueError(f"{parts.scheme}: is not asked for")
-    return parts.port or DEFAULT_PORTS[parts.scheme]
+    return _Origin(parts.scheme, parts.hostname, parts.port or DEFAULT_PORTS[parts.scheme], address)
 
 
-def _response(url: str, address: str, response: aiohttp.ClientResponse) -> Response:
+def _response(url: str, address: str, answer: Answer) -> Response:
     headers = tuple(
-        (name.decode("latin-1").lower(), _kept(name, value.decode("latin-1"))) for name, value in response.raw_headers
+        (name, _COOKIE.sub(_without_value, value) if name == "set-cookie" else value) for name, value in answer.headers
     )
-    return Response(url, address, response.status, headers)
+    return Response(url, address, answer.status, headers)
 
 
-def _kept(name: bytes, value: str) -> str:
+def _without_value(cookie: re.Match[str]) -> str:
     """A cookie's value is nobody's business, and may be a session."""
-    return _COOKIE_VALUE.sub(r"\1...", value) if name.lower() == b"set-cookie" else value
+    return f"{cookie[1] or ''}{'...' if cookie[2].strip() else ''}"
 
 
-def _not_connected(error: OSError) -> Unseen | None:
-    if error.errno == errno.ECONNREFUSED:
-        return None
-    return Unseen(f"no connection: {_sentence(error)}", fault_of(error))
-
-
-def _sentence(error: Exception) -> str:
+def _sentence(error: BaseException) -> str:
     return (str(error) or type(error).__name__)[:200]

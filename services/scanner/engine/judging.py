@@ -49,7 +49,7 @@ def judge(observations: Observations, catalog: Catalog) -> tuple[Judged, ...]:
     circumstances = observations.circumstances
     return tuple(
         Judged(row, verdicts_of(known[row.id], observations.evidence, circumstances.domain))
-        for row in catalog.of(frozenset(circumstances.modules))
+        for row in catalog.of(frozenset(circumstances.modules), intrusive=circumstances.intrusive)
         if row.id in known
     )
 

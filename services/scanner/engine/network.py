@@ -5,78 +5,48 @@ import contextlib
 import errno
 import socket
 import ssl
-import warnings
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
-import aiohttp
 import dns.exception
 import dns.flags
 import dns.message
 
 from services.scanner.engine import dns_client
-from services.scanner.engine.decoding import decoder
 from services.scanner.engine.dns_client import DnsAnswer as DnsAnswer
 from services.scanner.engine.dns_client import Record as Record
 from services.scanner.engine.dns_client import RecursiveClient
 from services.scanner.engine.evidence.base import Fault, Unseen
+from services.scanner.engine.facts import tables
 from services.scanner.engine.places import Host, Hosts
 from services.scanner.engine.settings import EngineSettings
+from services.scanner.engine.sources import Sources
+from services.scanner.engine.streams import ByteBudget, Stream
+from services.scanner.engine.sweeping import PortState, sweep
 from shared.clock import Clock
-from shared.egress import Egress, Pin, Refused, own_addresses
+from shared.egress import Egress, Refused, own_addresses
+from shared.trust import tls_context
 
 SCAN_BYTES = 32 * 1024 * 1024
 # No way out of here, whatever the target does: no route (mostly no IPv6), or no descriptor left.
 _OURS = frozenset({errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EMFILE, errno.ENFILE})
+_LEFT_TO_OTHERS = 8  # one in so many of an address's places for attempts, while a sweep holds the rest
+_DATAGRAM = 65535  # bytes
 _IN_FLIGHT = 100  # questions to the resolvers at once, over all scans
 
 
-class BudgetSpent(OSError):
-    """The scan has received all the bytes it may."""
+class HandshakeTimeout(TimeoutError):
+    """The port takes connections, and what listens there shakes no hands."""
 
 
 def fault_of(error: BaseException) -> Fault:
     """Whose doing it is that a connection failed."""
     return "ours" if isinstance(error, OSError) and error.errno in _OURS else "target"
-
-
-class Stream:
-    """One TCP connection; every read has a deadline and a bound."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, budget: "ByteBudget") -> None:
-        self._reader = reader
-        self._writer = writer
-        self._budget = budget
-
-    async def read(self, limit: int, timeout: float) -> bytes:
-        """At most `limit` bytes as they come; b"" at the end. TimeoutError, OSError."""
-        async with asyncio.timeout(timeout):
-            return self._budget.spend(await self._reader.read(limit))
-
-    async def read_exactly(self, count: int, timeout: float) -> bytes:
-        """IncompleteReadError at an early end."""
-        async with asyncio.timeout(timeout):
-            return self._budget.spend(await self._reader.readexactly(count))
-
-    async def write(self, data: bytes, timeout: float) -> None:
-        self._writer.write(data)
-        async with asyncio.timeout(timeout):
-            await self._writer.drain()
-
-
-class ByteBudget:
-    def __init__(self, limit: int) -> None:
-        self._left = limit
-
-    def spend(self, data: bytes) -> bytes:
-        """`data` itself. BudgetSpent once more has come than the scan may receive."""
-        self._left -= len(data)
-        if self._left < 0:
-            raise BudgetSpent("the scan's byte budget is spent")
-        return data
 
 
 @dataclass(frozen=True)
@@ -90,9 +60,13 @@ class World:
     questions: asyncio.Semaphore
     user_agent: str
     vantage: str  # where the scans are made from
+    sources: Sources = field(default_factory=Sources)
 
     @classmethod
     def from_settings(cls, settings: EngineSettings, version: str, clock: Clock | None = None) -> "World":
+        """The one of this process; fetched tables of facts come into use with it."""
+        if settings.facts_dir is not None:
+            tables.prefer(settings.facts_dir)
         contact = f" (+{settings.scan_contact_url})" if settings.scan_contact_url else ""
         return cls(
             settings=settings,
@@ -115,8 +89,11 @@ class Network:
 
     def __init__(self, world: World) -> None:
         self.user_agent = world.user_agent
+        self.settings = world.settings
+        self.sources = world.sources
         self.trust_ca_file: Path | None = world.settings.trust_ca_file
         self.contacted: set[tuple[str, int]] = set()  # (address, port) that a connection or question was tried at
+        self.kept: dict[type, Any] = {}  # what a helper of the probes keeps for as long as the scan, by its type
         self._world = world
         self._hosts: dict[str, Host] = {}
         self._egress = world.egress
@@ -139,8 +116,15 @@ class Network:
         return True
 
     async def resolve(self, name: str, record_type: str) -> DnsAnswer | Unseen:
-        """Ask the recursive resolvers (aiodns; for types it lacks, dnspython). Retried for 5 s; in-flight capped."""
+        """Ask the recursive resolvers, once a scan and question. Retried for 5 s; in-flight capped."""
         return await self._dns.resolve(name, record_type)
+
+    async def query(self, name: str, record_type: str) -> dns.message.Message | Unseen:
+        """The whole answer of the recursive resolvers with its DNSSEC signatures, which nobody has validated.
+
+        Once a scan and question, retried for 4 s. Whatever its rcode but REFUSED and NOTIMP.
+        """
+        return await self._dns.query(name, record_type)
 
     async def ask(
         self, address: str, query: dns.message.Message, *, tcp: bool = False, timeout: float = 3.0
@@ -172,29 +156,83 @@ class Network:
                 yield line
 
     @asynccontextmanager
-    async def connect(self, address: str, port: int, *, timeout: float = 3.0) -> AsyncIterator[Stream]:
+    async def connect(
+        self,
+        address: str,
+        port: int,
+        *,
+        timeout: float = 3.0,
+        tls: str | None = None,
+        verified: bool = False,
+        waiting: bool = True,
+    ) -> AsyncIterator[Stream]:
         """A vetted connection within the host's places. ConnectionRefusedError, TimeoutError, OSError, egress.Refused.
 
+        `tls`: shake hands with that server name; certificates are `verified` for sources of ours alone, since the
+        target's are the TLS probe's business. HandshakeTimeout where it takes longer than `timeout`, ssl.SSLError,
+        EOFError where it fails.
+        `waiting`: for a place; NoPlace at once otherwise, so that who holds one already need not wait for another.
         The first attempt at a port is one of the many that nobody may answer; once answered it needs one of the few
         established places. Whoever comes to that port meanwhile or later takes such a place first.
         """
         host = self._host(address)
         async with contextlib.AsyncExitStack() as stack:
             if port in host.tried:
-                await stack.enter_async_context(host.established.hold())
+                await stack.enter_async_context(host.established.hold(waiting=waiting))
                 sock = await self._open(address, port, timeout)
                 stack.callback(sock.close)
             else:
                 sock = await self._first_attempt(host, address, port, timeout)
                 stack.callback(sock.close)
-                await stack.enter_async_context(host.established.hold())
-            reader, writer = await asyncio.open_connection(sock=sock)
-            stack.callback(writer.transport.abort)
-            yield Stream(reader, writer, self._budget)
+                await stack.enter_async_context(host.established.hold(waiting=waiting))
+            stream = Stream(sock, self._budget)
+            if tls is not None:
+                try:
+                    stream = await stream.start_tls(tls, timeout, _verified(self.trust_ca_file) if verified else None)
+                except TimeoutError:
+                    raise HandshakeTimeout(f"no TLS handshake within {timeout:g} s") from None
+            yield stream
 
     async def touch(self, address: str, port: int, *, timeout: float = 1.5) -> None:
         """Return once the port has taken a connection, which is closed at once. Raises as `connect`."""
         (await self._first_attempt(self._host(address), address, port, timeout)).close()
+
+    async def sweep(self, address: str, ports: Collection[int], *, timeout: float = 1.5) -> dict[int, PortState]:
+        """The state of each of these TCP ports, tried side by side within the places. OSError, egress.Refused."""
+        host = self._host(address)
+        self._egress.vet(address)
+        self.contacted.update((address, port) for port in ports)
+        connects = self.settings.host_connects
+        window = max(1, min(len(ports), connects - connects // _LEFT_TO_OTHERS))
+        async with host.unanswered.hold(window):
+            states = await sweep(
+                partial(self._egress.open, address),
+                lambda port: (address, self._egress.port(port)),
+                ports,
+                window=window,
+                timeout=timeout,
+            )
+        host.tried.update(port for port, state in states.items() if state == "open")
+        return states
+
+    async def datagram(
+        self, address: str, port: int, question: bytes, *, tries: int = 2, timeout: float = 0.4
+    ) -> bytes | None:
+        """The first answer by UDP to a question that is asked `tries` times, each with `timeout` seconds to answer.
+
+        None: silence. ConnectionRefusedError: the host said that nobody listens there. OSError, egress.Refused.
+        """
+        sock = await self._open(address, port, timeout, socket.SOCK_DGRAM)
+        loop = asyncio.get_running_loop()
+        try:
+            for _ in range(tries):
+                await loop.sock_sendall(sock, question)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(timeout):
+                        return self._budget.spend(await loop.sock_recv(sock, _DATAGRAM))
+            return None
+        finally:
+            sock.close()
 
     async def _first_attempt(self, host: Host, address: str, port: int, timeout: float) -> socket.socket:
         host.tried.add(port)
@@ -218,44 +256,7 @@ class Network:
         self.contacted.add((address, port))
         return await self._egress.connect(address, port, timeout, kind=kind)
 
-    @asynccontextmanager
-    async def http(self, host: str, address: str, *, connections: int = 4) -> AsyncIterator[aiohttp.ClientSession]:
-        """A session pinned to `address` with `Host` and SNI of `host`, holding `connections` of the host's places.
 
-        No cookies kept, no proxies, no automatic decompression, certificates not verified (trust is the TLS probe's
-        business), no way to another host. Request with full URLs ("https://www.example.com/path") and
-        `allow_redirects=False`; read bodies with `body`.
-        """
-        async with (
-            self._host(address).established.hold(connections),
-            self._egress.session(
-                pin=Pin(host, address),
-                connections=connections,
-                context=_unverified(),
-                timeout=aiohttp.ClientTimeout(total=10, sock_connect=3, sock_read=5),
-                headers={"User-Agent": self.user_agent, "Accept-Encoding": "gzip, deflate"},
-            ) as session,
-        ):
-            yield session
-
-    async def body(self, response: aiohttp.ClientResponse, limit: int = 2 * 1024 * 1024) -> bytes:
-        """At most `limit` bytes, gzip and deflate undone within that bound; counted against the scan's 32 MiB.
-
-        ValueError when the compression is broken, aiohttp.ClientError, TimeoutError, BudgetSpent.
-        """
-        decode = decoder(response.headers.get("Content-Encoding", "")).decode
-        decoded = bytearray()
-        while len(decoded) < limit and (chunk := self._budget.spend(await response.content.readany())):
-            decoded += decode(chunk, limit - len(decoded))
-        return bytes(decoded)
-
-
-def _unverified() -> ssl.SSLContext:
-    """Speaks to any server: old protocols, weak suites, any certificate."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
-        context.minimum_version = ssl.TLSVersion.TLSv1
-    context.set_ciphers("ALL:@SECLEVEL=0")
-    return context
+@cache
+def _verified(extra_roots: Path | None) -> ssl.SSLContext:
+    return tls_context(extra_roots)

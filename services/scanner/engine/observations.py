@@ -11,7 +11,7 @@ from pydantic import ConfigDict, TypeAdapter
 
 from services.scanner.engine import probe, probes
 from services.scanner.engine.evidence.base import Unseen
-from shared.contracts.report import Module
+from shared.contracts.report import Module, Profile
 
 _CONFIG = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
 
@@ -29,6 +29,8 @@ class Circumstances:
     contacted: tuple[tuple[str, int], ...]  # (address, port)
     engine_version: str
     notes: tuple[str, ...] = ()  # limits that were reached
+    profile: Profile = Profile.STANDARD
+    intrusive: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,12 +23,16 @@ class Places:
         self._patience = patience
         self._free = asyncio.Semaphore(count)
         self._turn = asyncio.Lock()
+        self._queue = 0  # how many wait for their turn; a lock between two turns does not tell
 
     @asynccontextmanager
-    async def hold(self, wanted: int = 1) -> AsyncIterator[None]:
-        """NoPlace when they do not become free in time."""
+    async def hold(self, wanted: int = 1, *, waiting: bool = True) -> AsyncIterator[None]:
+        """NoPlace when they do not become free in time; at once where there is to be no `waiting`."""
+        if not waiting and (self._queue or self._free.locked()):
+            raise NoPlace
         taken = 0
         try:
+            self._queue += 1
             try:
                 async with asyncio.timeout(self._patience), self._turn:
                     while taken < min(wanted, self._count):
@@ -36,6 +40,8 @@ class Places:
                         taken += 1
             except TimeoutError:
                 raise NoPlace from None
+            finally:
+                self._queue -= 1
             yield
         finally:
             for _ in range(taken):

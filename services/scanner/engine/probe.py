@@ -4,10 +4,12 @@ import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, get_args, get_type_hints
 
+from services.scanner.engine.evidence.base import Unseen
 from services.scanner.engine.network import Network
 from services.scanner.engine.target import Target
+from shared.contracts.report import Profile
 
 F = TypeVar("F", bound=Callable[..., Awaitable[Any]])
 
@@ -16,29 +18,44 @@ F = TypeVar("F", bound=Callable[..., Awaitable[Any]])
 class Probe:
     name: str
     returns: type
-    needs: Mapping[str, type]  # parameter name -> evidence type, `Target` and `Network` left out
+    given: Mapping[str, type]  # parameter name -> Target, Network or Profile
+    needs: Mapping[str, type]  # parameter name -> evidence type
     budget: float  # seconds; enforced by the engine from outside
     function: Callable[..., Awaitable[Any]]
+    spares: frozenset[str] = frozenset()  # of `needs`, those that it takes as `Unseen` too
 
 
+_GIVEN = frozenset({Target, Network, Profile})  # what the engine has from the start
 _registry: dict[type, Probe] = {}
 
 
 def probe(*, budget: float) -> Callable[[F], F]:
-    """Register `async def name(target: Target, network: Network, <evidence>: <Type>, ...) -> Evidence`."""
+    """Register `async def name(target: Target, network: Network, <evidence>: <Type>, ...) -> Evidence`.
+
+    A probe that can do without some evidence takes it as `<Type> | Unseen`, and is run whatever became of that.
+    One that looks further in a full scan takes `profile: Profile` as well. What only an intrusive scan may do is a
+    probe of its own, whose evidence only checks marked `intrusive` in the catalog need.
+    """
 
     def register(function: F) -> F:
         hints = get_type_hints(function)
         returns = hints["return"]
         if returns in _registry:
             raise ValueError(f"two probes return {returns.__name__}")
-        needs = {
-            name: hints[name] for name in inspect.signature(function).parameters if hints[name] not in (Target, Network)
-        }
-        _registry[returns] = Probe(function.__name__, returns, MappingProxyType(needs), budget, function)
+        kinds = {name: hints[name] for name in inspect.signature(function).parameters}
+        given = {name: kind for name, kind in kinds.items() if kind in _GIVEN}
+        needs = {name: _kind(kind) for name, kind in kinds.items() if kind not in _GIVEN}
+        spares = frozenset(name for name, kind in kinds.items() if Unseen in get_args(kind))
+        _registry[returns] = Probe(function.__name__, returns, given, needs, budget, function, spares)
         return function
 
     return register
+
+
+def _kind(hint: Any) -> type:
+    """Of `Ports` and of `Ports | Unseen`: Ports."""
+    kind: type = next((kind for kind in get_args(hint) if kind is not Unseen), hint)
+    return kind
 
 
 def registered() -> Mapping[type, Probe]:

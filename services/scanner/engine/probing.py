@@ -13,7 +13,7 @@ from services.scanner.engine.evidence.base import Unseen
 from services.scanner.engine.network import Network, fault_of
 from services.scanner.engine.probe import Probe
 from services.scanner.engine.target import Target
-from shared.contracts.report import Module, ModuleState
+from shared.contracts.report import Module, ModuleState, Profile
 from shared.egress import Refused
 
 _log = logging.getLogger(__name__)
@@ -28,9 +28,11 @@ _PEER_TROUBLE = (OSError, EOFError, TimeoutError, ssl.SSLError, aiohttp.ClientEr
 class Probing:
     """One scan's probes. Looking begins at once; `stop` it at the end."""
 
-    def __init__(self, target: Target, network: Network, needs: Needs, probes: Mapping[type, Probe]) -> None:
-        self._target = target
-        self._network = network
+    def __init__(
+        self, target: Target, network: Network, profile: Profile, needs: Needs, probes: Mapping[type, Probe]
+    ) -> None:
+        self._given = {Target: target, Network: network, Profile: profile}
+        self._domain = target.domain
         self._progress: Progress | None = None
         self._needs = needs
         self._probes = probes
@@ -67,7 +69,8 @@ class Probing:
         needed = dict(
             zip(made.needs, await asyncio.gather(*(self.see(need) for need in made.needs.values())), strict=True)
         )
-        unseen = next((value for value in needed.values() if isinstance(value, Unseen)), None)
+        needless = made.spares
+        unseen = next((v for name, v in needed.items() if isinstance(v, Unseen) and name not in needless), None)
         if unseen is None:
             self._running.add(kind)
             self._report()
@@ -78,13 +81,14 @@ class Probing:
     async def _run(self, made: Probe, needed: Mapping[str, Any]) -> Any:
         try:
             async with asyncio.timeout(made.budget) as budget:
-                return await made.function(self._target, self._network, **needed)
+                given = {name: self._given[kind] for name, kind in made.given.items()}
+                return await made.function(**given, **needed)
         except _PEER_TROUBLE as error:
             if isinstance(error, TimeoutError) and budget.expired():
                 return Unseen(f"it took longer than the {made.budget:g} s that the {made.name} probe has", "target")
             return Unseen(f"the connection failed: {error or type(error).__name__}", fault_of(error))
         except Exception:
-            _log.exception("probe %s failed on %s", made.name, self._target.domain)
+            _log.exception("probe %s failed on %s", made.name, self._domain)
             return Unseen(f"an error of ours in the {made.name} probe; it has been recorded", "ours")
 
     def _report(self) -> None:

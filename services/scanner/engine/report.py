@@ -10,6 +10,7 @@ from services.scanner.engine.check import Verdict
 from services.scanner.engine.compliance import assess
 from services.scanner.engine.evidence.addresses import Addresses, Host
 from services.scanner.engine.evidence.base import Unseen
+from services.scanner.engine.evidence.subdomains import Subdomains
 from services.scanner.engine.judging import Judged, judge
 from services.scanner.engine.observations import Circumstances, Observations
 from services.scanner.engine.recommendations import recommend
@@ -67,7 +68,7 @@ def assemble(observations: Observations) -> Report:
         low_issues=counts["low"],
         recommendations=recommend(by_module, results, weights),
         compliance=assess(judged, catalog),
-        scope=_scope(circumstances, observations.evidence.get(Addresses)),
+        scope=_scope(circumstances, observations.evidence.get(Addresses), observations.evidence.get(Subdomains)),
         scoring_version=SCORING_VERSION,
         catalog_version=catalog.version,
         engine_version=circumstances.engine_version,
@@ -134,15 +135,22 @@ def _by_severity(issues: Iterable[Issue]) -> tuple[Issue, ...]:
     return tuple(ranked)
 
 
-def _scope(circumstances: Circumstances, addresses: Addresses | Unseen | None) -> ScanScope:
+def _scope(
+    circumstances: Circumstances, addresses: Addresses | Unseen | None, subdomains: Subdomains | Unseen | None
+) -> ScanScope:
     ports: dict[str, list[int]] = {}
     for address, port in circumstances.contacted:
         ports.setdefault(address, []).append(port)
+    known = tuple(_assets(addresses, ports)) if isinstance(addresses, Addresses) else ()
+    below = _names(subdomains, ports) if isinstance(subdomains, Subdomains) else ()
+    hosts = {asset.host for asset in known}
     return ScanScope(
-        assets=tuple(_assets(addresses, ports)) if isinstance(addresses, Addresses) else (),
+        assets=(*known, *(asset for asset in below if asset.host not in hosts)),
         vantage=circumstances.vantage,
         started_at=circumstances.started_at,
         completed_at=circumstances.completed_at,
+        profile=circumstances.profile,
+        intrusive=circumstances.intrusive,
         modules=circumstances.modules,
         notes=circumstances.notes,
     )
@@ -161,3 +169,11 @@ def _assets(addresses: Addresses, ports: Mapping[str, list[int]]) -> Iterable[Sc
             else:
                 for address in host.addresses:
                     yield ScopeAsset(host=host.name, address=address, ports=tuple(ports.get(address, ())), role=role)
+
+
+def _names(subdomains: Subdomains, ports: Mapping[str, list[int]]) -> Iterable[ScopeAsset]:
+    """The names found below the domain, whose records alone were looked at unless ports are named."""
+    for found in subdomains.found[1:]:
+        address = found.addresses[0] if found.addresses else None
+        tried = tuple(ports.get(address, ())) if address else ()
+        yield ScopeAsset(host=found.name, address=address, ports=tried, role="subdomain")

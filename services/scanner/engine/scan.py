@@ -8,6 +8,7 @@ from services.scanner.engine import catalog, check, checks, probe, probes
 from services.scanner.engine.evidence.addresses import Addresses
 from services.scanner.engine.evidence.base import Unseen
 from services.scanner.engine.evidence.reach import Reach
+from services.scanner.engine.facts import tables, technologies
 from services.scanner.engine.network import Network, World
 from services.scanner.engine.observations import Circumstances, Observations
 from services.scanner.engine.probing import Needs, Probing
@@ -15,12 +16,14 @@ from services.scanner.engine.probing import Progress as Progress
 from services.scanner.engine.report import assemble
 from services.scanner.engine.target import Target
 from services.scanner.engine.version import engine_version
-from shared.contracts.report import Module, Report
+from shared.contracts.report import Module, Profile, Report
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
     modules: tuple[Module, ...] = tuple(Module)
+    profile: Profile = Profile.STANDARD
+    intrusive: bool = False  # with the checks that the catalog marks so
     timeout: float = 45.0  # seconds for the whole scan
 
 
@@ -39,10 +42,13 @@ class ScanFailed(Exception):
 
 
 def prepare() -> None:
-    """Import all probes and checks and read the catalog, so that the first scan need not; blocks for half a second."""
+    """Import probes and checks, read catalog and facts, so that the first scan need not; blocks for half a second."""
     probes.load()
     checks.load()
     catalog.load()
+    technologies.marks()
+    for name in tables.NAMES:
+        tables.load(name)
 
 
 async def run(target: Target, options: Options, world: World, progress: Progress | None = None) -> Scanned:
@@ -59,8 +65,7 @@ async def observe(target: Target, options: Options, world: World, progress: Prog
     """
     started_at, started = world.clock.now(), world.clock.monotonic()
     network = Network(world)
-    needs = _needs(options.modules)
-    probing = Probing(target, network, needs, probe.registered())
+    probing = Probing(target, network, options.profile, _needs(options), probe.registered())
     worthwhile = False
     try:
         async with asyncio.timeout(options.timeout) as limit:
@@ -79,6 +84,8 @@ async def observe(target: Target, options: Options, world: World, progress: Prog
         Circumstances(
             domain=target.domain,
             modules=options.modules,
+            profile=options.profile,
+            intrusive=options.intrusive,
             vantage=world.vantage,
             started_at=started_at,
             completed_at=world.clock.now(),
@@ -109,11 +116,12 @@ def _unresolved(addresses: tuple[str, ...] | Unseen) -> str:
     return f"does not resolve: {addresses.reason}" if addresses.fault == "target" else addresses.reason
 
 
-def _needs(modules: tuple[Module, ...]) -> Needs:
+def _needs(options: Options) -> Needs:
     prepare()
     known = check.registered()
-    rows = [row for row in catalog.load().of(frozenset(modules)) if row.id in known]
+    asked = catalog.load().of(frozenset(options.modules), intrusive=options.intrusive)
+    rows = [row for row in asked if row.id in known]
     return {
         module: tuple(frozenset(known[row.id].needs.values()) for row in rows if row.module == module)
-        for module in modules
+        for module in options.modules
     }

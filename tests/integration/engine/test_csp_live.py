@@ -82,9 +82,16 @@ CASES: list[tuple[str, Change, str, object, Mapping[str, str]]] = [
         {
             "csp_broad_source": "an uncontrolled page is one whose policy is too broad",
             "sri_missing_third_party_script": "and whose scripts are not pinned",
+            "technology_inventory": "the processor is seen",
         },
     ),
-    ("third_party_trackers_present", tracked, "trackers", ["Google Analytics"], {}),
+    (
+        "third_party_trackers_present",
+        tracked,
+        "trackers",
+        ["Google Analytics"],
+        {"technology_inventory": "the tracker is seen"},
+    ),
 ]
 
 

@@ -80,9 +80,9 @@ async def test_server_version_disclosed(baseline: Scan) -> None:
 
 
 async def test_private_ip_disclosed(baseline: Scan) -> None:
-    zone = SITE.zone.set("@", "MX", "10 mail", "20 backup").set("backup", "A", "10.1.2.3")
+    zone = SITE.zone.set("www", "A", "$web", "10.1.2.3")
     verdict = await expect_only(baseline, replace(SITE, zone=zone), fires="dns_private_ip_disclosed")
-    assert (verdict.asset, verdict.evidence["addresses"]) == ("backup.hardened.test", ["10.1.2.3"])
+    assert (verdict.asset, verdict.evidence["addresses"]) == ("www.hardened.test", ["10.1.2.3"])
 
 
 async def test_wildcard_record(baseline: Scan) -> None:
@@ -104,6 +104,31 @@ async def test_caa_invalid(baseline: Scan) -> None:
     verdict = await expect_only(baseline, changed, fires="dns_caa_invalid")
     assert verdict.evidence["records"] == ['0 issue "ca.test"', '128 policy "x"']
     assert "policy" in verdict.reason
+
+
+async def test_delegation_inconsistent(baseline: Scan) -> None:
+    changed = replace(SITE, zone=replace(SITE.zone, delegated=("ns1", "ns3.elsewhere.test.")))
+    verdict = await expect_only(baseline, changed, fires="dns_delegation_inconsistent")
+    assert verdict.evidence["parent_says"] == ["ns1.hardened.test", "ns3.elsewhere.test"]
+    assert verdict.evidence["zone_says"] == [["ns1.hardened.test", "ns2.hardened.test"]]
+
+
+async def test_glue_that_is_stale(baseline: Scan) -> None:
+    changed = replace(SITE, zone=replace(SITE.zone, glue="192.0.2.99"))
+    verdict = await expect_only(baseline, changed, fires="dns_delegation_inconsistent")
+    assert verdict.evidence["glue"]["ns1.hardened.test"] == ["192.0.2.99"]
+
+
+async def test_nameserver_is_alias(baseline: Scan) -> None:
+    zone = SITE.zone.set("other", "CNAME", "ns1").set("@", "NS", "other")
+    verdict = await expect_only(baseline, replace(SITE, zone=zone), fires="dns_nameserver_is_alias")
+    assert (verdict.asset, verdict.evidence["alias_for"]) == ("other.hardened.test", "ns1.hardened.test")
+
+
+async def test_soa_timers_unsound(baseline: Scan) -> None:
+    changed = replace(SITE, zone=replace(SITE.zone, timers="3600 7200 3600 604800"))
+    verdict = await expect_only(baseline, changed, fires="dns_soa_timers_unsound")
+    assert len(verdict.evidence["problems"]) == 3
 
 
 async def test_caa_of_a_parent_counts() -> None:

@@ -80,6 +80,13 @@ CASES: list[tuple[str, Change, str, object, Mapping[str, str]]] = [
     ),
     ("http_trace_enabled", lambda web: replace(web, trace=True), "status", 200, {}),
     (
+        "http_dangerous_methods",
+        lambda web: replace(web, allow="GET, HEAD, OPTIONS, PUT, DELETE"),
+        "allow",
+        "GET, HEAD, OPTIONS, PUT, DELETE",
+        {},
+    ),
+    (
         "directory_listing_enabled",
         lambda web: web.serve("/assets/", "<title>Index of /assets/</title>", "text/html"),
         "url",
@@ -128,16 +135,13 @@ async def test_one_setting_changes_one_verdict(
 
 
 async def test_a_site_without_https_fails_for_that_and_not_for_what_needs_https() -> None:
-    """Both are of a page without anything that would tell of its own that it came over plain HTTP."""
+    """Both are of a page without anything that would tell of its own that it came over plain HTTP. The TLS of the mail
+    host is judged as before."""
     site = hardened("hardened.test")
     assert site.web
     bare = replace(site.web, page="<p>Hello", cookies=())
     before = await scanned(replace(site, web=bare))
-    needs_https = {
-        check_id: "there is no TLS to judge"
-        for check_id, status in before.statuses.items()
-        if check_id.startswith("ssl_") and status == "pass"
-    } | dict.fromkeys(
+    needs_https = dict.fromkeys(
         (
             "hsts_missing",
             "hsts_short_max_age",
@@ -153,6 +157,23 @@ async def test_a_site_without_https_fails_for_that_and_not_for_what_needs_https(
     changed = replace(site, tls=None, web=replace(bare, redirect=None))
     verdict = await expect_only(before, changed, fires="https_not_available", also=needs_https)
     assert verdict.evidence["address"]
+
+
+async def test_a_password_that_goes_to_another_domain_is_told(baseline: Scan) -> None:
+    site = hardened("hardened.test")
+    assert site.web
+    changed = page('action="/login"', 'action="https://sign-in.example/"')(site.web)
+    verdict = await expect_only(baseline, replace(site, web=changed), fires="form_posts_to_http")
+    assert (verdict.confidence, verdict.evidence["actions"]) == ("inferred", ["https://sign-in.example/"])
+
+
+async def test_a_challenge_in_front_of_the_site_is_no_page() -> None:
+    site = hardened("hardened.test")
+    assert site.web
+    challenge = Reply(b"<title>Just a moment...</title>", status=403, headers=(("cf-mitigated", "challenge"),))
+    found = await scanned(replace(site, web=replace(site.web, page="", missing=challenge)))
+    for check_id in ("csp_missing", "x_content_type_options_missing", "exposed_env_file", "default_page_exposed"):
+        assert found.statuses[check_id] == "not_tested", check_id
 
 
 async def test_a_server_that_turns_the_scan_away_is_not_judged_by_its_refusal() -> None:

@@ -68,8 +68,8 @@ CASES: list[tuple[str, Change, Mapping[str, Any], Mapping[str, str]]] = [
     ),
     (
         "server_version_disclosed",
-        lambda web: web.set("Server", "nginx/1.18.0"),
-        {"headers": {"server": "nginx/1.18.0"}},
+        lambda web: web.set("Server", "shopd/1.18.0"),  # a product of which nothing else is known
+        {"headers": {"server": "shopd/1.18.0"}},
         {},
     ),
     (
@@ -86,6 +86,29 @@ CASES: list[tuple[str, Change, Mapping[str, Any], Mapping[str, str]]] = [
             "allow_origin": "https://foreign-origin.example",
             "allow_credentials": "true",
         },
+        {},
+    ),
+    (
+        "cors_arbitrary_origin_with_credentials",
+        lambda web: replace(web, cors="suffix"),  # https://hardened.test.foreign-origin.example begins like its own
+        {
+            "sent_origin": "https://hardened.test.foreign-origin.example",
+            "allow_origin": "https://hardened.test.foreign-origin.example",
+            "allow_credentials": "true",
+        },
+        {},
+    ),
+    (
+        "permissions_policy_missing",
+        lambda web: web.set("Permissions-Policy", "camera 'none'"),  # the syntax of the header before it
+        {"header": "camera 'none'"},
+        {},
+    ),
+    ("sensitive_response_cacheable", lambda web: web.set("Cache-Control"), {"cache_control": None}, {}),
+    (
+        "sensitive_response_cacheable",
+        lambda web: web.set("Cache-Control", "public, max-age=600"),
+        {"cache_control": "public, max-age=600"},
         {},
     ),
     ("cors_wildcard_origin", lambda web: replace(web, cors="any"), {"allow_origin": "*"}, {}),

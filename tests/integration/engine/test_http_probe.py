@@ -10,12 +10,14 @@ import pytest
 from services.scanner.engine.evidence.base import Unseen
 from services.scanner.engine.evidence.exposure import Exposure
 from services.scanner.engine.evidence.http import Http
+from services.scanner.engine.exchange import Exchange, Exchanges
 from services.scanner.engine.network import Network, World
 from services.scanner.engine.observations import Circumstances, Observations, load
 from services.scanner.engine.probes.addresses import addresses
 from services.scanner.engine.probes.exposure import exposure
 from services.scanner.engine.probes.http import MAX_HOPS, http
 from services.scanner.engine.target import parse
+from shared.contracts.report import Profile
 from tests.support.lab import Lab, hardened
 from tests.support.lab.closing import Listener
 from tests.support.lab.tls import TlsSpec
@@ -37,10 +39,11 @@ async def served(web: WebSpec) -> AsyncIterator[Network]:
 
 
 async def looked_at(network: Network) -> tuple[Http, Exposure]:
+    where = await addresses(TARGET, network)
     async with asyncio.timeout(HTTP_BUDGET):
-        seen = await http(TARGET, network, await addresses(TARGET, network))
+        seen = await http(TARGET, network, where)
     async with asyncio.timeout(HTTP_BUDGET):
-        return seen, await exposure(TARGET, network, seen)
+        return seen, await exposure(TARGET, network, Profile.STANDARD, where)
 
 
 @pytest.mark.parametrize("behaviour", ["hangs", "resets", "garbage", "drips"])
@@ -143,6 +146,58 @@ async def test_an_answer_of_headers_without_end_is_not_kept(behaviour: str) -> N
     reasons = {service.chain.reason for service in seen.services_of("http") if isinstance(service.chain, Unseen)}
     assert len(reasons) == 1
     assert "headers" in reasons.pop()
+
+
+@pytest.mark.parametrize("ending", ["", "Connection: keep-alive\r\n"])
+async def test_a_kept_connection_that_ended_meanwhile_is_opened_anew(ending: str) -> None:
+    """A server that closes after each answer without having said so."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError, asyncio.IncompleteReadError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(f"HTTP/1.1 200 OK\r\n{ending}Content-Length: 2\r\n\r\nok".encode())
+            await writer.drain()
+        writer.close()
+
+    async with Lab() as lab:
+        await lab.serve(replace(hardened("hardened.test"), web=None, tls=None))
+        address = lab.place("hardened.test").web
+        listener = await Listener.start(serve, address, lab.ports[80])
+        network = Network(World.from_settings(lab.engine_settings(), "test"))
+        async with Exchanges(network, seconds=5) as exchanges:
+            replies = [await exchanges.ask(address, f"http://hardened.test/{number}") for number in range(5)]
+        await network.close()
+        await listener.aclose()
+    assert [reply.body for reply in replies if isinstance(reply, Exchange)] == [b"ok"] * 5
+
+
+async def test_no_more_connections_are_open_than_allowed() -> None:
+    open_now, most = 0, 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal open_now, most
+        open_now += 1
+        most = max(most, open_now)
+        with suppress(ConnectionError, asyncio.IncompleteReadError):
+            while await reader.readuntil(b"\r\n\r\n"):
+                await asyncio.sleep(0)
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+                await writer.drain()
+        open_now -= 1
+        writer.close()
+
+    async with Lab() as lab:
+        await lab.serve(replace(hardened("hardened.test"), web=None, tls=None))
+        address = lab.place("hardened.test").web
+        listener = await Listener.start(serve, address, lab.ports[80])
+        network = Network(World.from_settings(lab.engine_settings(), "test"))
+        async with Exchanges(network, seconds=10, connections=3, each=2) as exchanges:
+            urls = [f"http://{host}.hardened.test/{number}" for number in range(20) for host in ("a", "b", "c")]
+            replies = await asyncio.gather(*(exchanges.ask(address, url) for url in urls))
+        await network.close()
+        await listener.aclose()
+    assert sum(isinstance(reply, Exchange) for reply in replies) == 60
+    assert most <= 4, "three, and one whose end the server has not heard of yet"
 
 
 async def test_what_was_seen_survives_its_way_through_json() -> None:

@@ -12,7 +12,7 @@ import pytest
 import services.scanner
 from services.scanner import repository
 from services.scanner.jobs import LEASE, MAX_ATTEMPTS, Jobs
-from services.scanner.scans import ALL_MODULES, NOBODY, Scan
+from services.scanner.scans import NOBODY, Asked, Scan
 from services.scanner.summary import Findings
 from shared.clock import Clock, Ids
 from shared.contracts.events import DomainDue, Event, ScanCompleted, ScanFacts, ScanFailed, ScanQueued
@@ -65,7 +65,7 @@ class Table:
 
     async def accept(self, account_id: int = 1, domain: str = "example.test", plan: str = "agency") -> Scan:
         async with self.database.transaction() as conn:
-            return await self.jobs.accept(conn, principal(account_id, plan=plan), domain, ALL_MODULES, "api")
+            return await self.jobs.accept(conn, principal(account_id, plan=plan), Asked(domain), "api")
 
     async def used(self, account_id: int = 1) -> int:
         async with self.database.connection() as conn:
@@ -248,7 +248,7 @@ async def test_a_tick_makes_one_uncharged_scan(table: Table) -> None:
     due = DomainDue(tick_id=9, domain_id=5, account_id=1, domain="example.test", scheduled_for=table.clock.now())
     for _ in range(3):
         async with table.database.transaction() as conn:
-            await table.jobs.accept_due(conn, due, ALL_MODULES)
+            await table.jobs.accept_due(conn, due)
     claimed = await table.jobs.claim()
     assert claimed is not None and claimed.source == "monitor" and claimed.monitored_domain_id == 5
     assert await table.jobs.claim() is None
@@ -277,7 +277,7 @@ async def test_progress_is_written_for_the_current_attempt_alone(table: Table) -
 
 async def test_free_scans_belong_to_nobody_and_cost_nothing(table: Table) -> None:
     async with table.database.transaction() as conn:
-        scan = await table.jobs.accept_free(conn, "example.test", (Module.DNS,))
+        scan = await table.jobs.accept_free(conn, Asked("example.test", (Module.DNS,)))
     assert scan.account_id == NOBODY and not scan.feeds_monitoring
     async with table.database.connection() as conn:
         assert await conn.fetchval("select count(*) from ledger") == 0

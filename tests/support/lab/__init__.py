@@ -6,19 +6,23 @@ import tempfile
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, ip_address
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from dns.name import from_text as dns_name
 
-from services.scanner.engine.evidence.ports import PORTS
+from services.scanner.engine.evidence.ports import FULL_PORTS, UDP_PORTS
 from services.scanner.engine.settings import EngineSettings
+from tests.support.lab import ports as port_servers
+from tests.support.lab import publishing
 from tests.support.lab import site as sites
 from tests.support.lab.ca import CertificateAuthority
-from tests.support.lab.dns import FOREIGN, DnsServer, NameServer, Resolver, Zone
+from tests.support.lab.dns import FOREIGN, TOP, DnsServer, NameServer, NameServerSpec, Resolver, Zone, ZoneSpec
+from tests.support.lab.ports import PortsSpec
 from tests.support.lab.site import Place, Site, hardened
+from tests.support.lab.sources import SETTINGS, WHOIS, Sources
 
 __all__ = ["Lab", "Place", "Site", "hardened"]
 
@@ -32,7 +36,7 @@ ATTEMPTS = 50
 
 def port_map() -> dict[int, int]:
     """Every port that a probe may open, mapped to one that needs no privilege."""
-    return {port: FIRST_MAPPED_PORT + index for index, port in enumerate(sorted(PORTS))}
+    return {port: FIRST_MAPPED_PORT + index for index, port in enumerate(sorted({*FULL_PORTS, *UDP_PORTS, WHOIS}))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +50,10 @@ class _Served:
 class Lab:
     """A resolver and sites in a free 127.A.B.0/23, under one certificate authority. Use as an async context manager."""
 
-    def __init__(self) -> None:
-        self.ports: Mapping[int, int] = port_map()
+    def __init__(self, network: IPv4Network | None = None) -> None:
+        """`network`: a /23 of a namespace that is the lab's alone, where its servers take their real ports."""
+        self.ports: Mapping[int, int] = {port: port for port in port_map()} if network else port_map()
+        self._own = network
         self._resolver = Resolver()
         self._resolver.zones[dns_name("example.com")] = Zone("example.com", FOREIGN, {}, ("192.0.2.53", "192.0.2.54"))
         self._stack = AsyncExitStack()
@@ -58,6 +64,11 @@ class Lab:
             directory = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="lab-"))
             self.ca = CertificateAuthority(Path(directory))
             await self._take_network()
+            self.trust_anchor_file = Path(directory) / "test.ds"
+            await self._serve_top()
+            authority = await publishing.serve(self.ca, str(self.network[2]), self.ports, self._resolver)
+            self._stack.push_async_callback(authority.aclose)
+            await self._serve_sources()
         except BaseException:
             await self._stack.aclose()
             raise
@@ -70,20 +81,45 @@ class Lab:
             await served.stack.aclose()
         await self._stack.aclose()
 
+    async def _serve_sources(self) -> None:
+        """At an address of their own; and an address where nothing answers, which a cloud's reverse name belongs to."""
+        self._sources = Sources(self._resolver, str(self.network[3]))
+        self._stack.push_async_callback((await self._sources.serve(str(self.network[3]), self.ports)).aclose)
+        silent = self._silent = str(self.network[4])
+        filtered = PortsSpec(filtered=(80, 443))
+        self._stack.push_async_callback((await port_servers.serve(filtered, silent, self.ports)).aclose)
+        pool = ZoneSpec((("@", "PTR", f"ec2-{silent.replace('.', '-')}.compute-1.amazonaws.com."),))
+        backwards = ip_address(silent).reverse_pointer
+        self._resolver.zones[dns_name(backwards)] = Zone(backwards, pool, {}, ("192.0.2.53",))
+
+    async def _serve_top(self) -> None:
+        """The zone above all sites, whose key is the lab's trust anchor."""
+        addresses = tuple(str(self.network[half * HALF + 5]) for half in range(2))
+        top = self._resolver.zones[dns_name("test")] = Zone("test", TOP, {}, addresses)
+        assert top.signer is not None
+        self.trust_anchor_file.write_text(f"test. IN DS {top.signer.ds()}\n")
+        for address in addresses:
+            server = await DnsServer.start(NameServer(top, NameServerSpec(), self._resolver), address, self.ports[53])
+            self._stack.push_async_callback(server.aclose)
+
     async def _take_network(self) -> None:
         """A network is ours when we hold the resolver's socket in it."""
         for _ in range(ATTEMPTS):
-            network = IPv4Network(f"127.{random.randint(1, 254)}.{random.randrange(2, 254, 2)}.0/23")
+            network = self._own or IPv4Network(f"127.{random.randint(1, 254)}.{random.randrange(2, 254, 2)}.0/23")
             try:
                 server = await DnsServer.start(self._resolver, str(network[1]), self.ports[53])
             except OSError as error:
-                if error.errno != errno.EADDRINUSE:
+                if error.errno != errno.EADDRINUSE or self._own:
                     raise
                 continue
             self.network = network
             self._stack.push_async_callback(server.aclose)
             return
         raise OSError(errno.EADDRINUSE, "no free loopback network found for the lab")
+
+    @property
+    def resolver(self) -> Resolver:
+        return self._resolver
 
     @property
     def ca_file(self) -> Path:
@@ -96,6 +132,8 @@ class Lab:
             "CL_SCAN_PORT_MAP": ",".join(f"{real}={mapped}" for real, mapped in self.ports.items()),
             "CL_EGRESS_ALLOW": str(self.network),
             "CL_TRUST_CA_FILE": str(self.ca_file),
+            "CL_DNSSEC_TRUST_ANCHOR_FILE": str(self.trust_anchor_file),
+            **SETTINGS,
         }
 
     def engine_settings(self) -> EngineSettings:
@@ -103,8 +141,13 @@ class Lab:
         return EngineSettings(
             dns_servers=(f"{self.network[1]}:{self.ports[53]}",),
             trust_ca_file=self.ca_file,
+            dnssec_trust_anchor_file=self.trust_anchor_file,
             egress_allow=(self.network,),
             scan_port_map=self.ports,
+            ct_url=SETTINGS["CL_CT_URL"],
+            rdap_bootstrap_url=SETTINGS["CL_RDAP_BOOTSTRAP_URL"],
+            dnsbl_zones=tuple(SETTINGS["CL_DNSBL_ZONES"].split(",")),
+            breach_url=SETTINGS["CL_BREACH_URL"],
         )
 
     async def serve(self, *new: Site) -> Self:
@@ -140,12 +183,16 @@ class Lab:
 
     async def _start(self, site: Site, index: int) -> None:
         place = self._place(site, index)
-        zone = Zone(site.name, site.zone, {"web": place.web, "mail": place.mail}, place.nameservers)
+        identity = sites.identity(site, self.ca)
+        data = {"web": place.web, "mail": place.mail, "tlsa": identity.tlsa if identity else "00" * 32}
+        data["silent"] = self._silent
+        zone = Zone(site.name, site.zone, data, place.nameservers)
         async with AsyncExitStack() as stack:
             for spec, address in zip(site.zone.nameservers, place.nameservers, strict=True):
                 if spec.behaviour != "absent":
                     server = await DnsServer.start(NameServer(zone, spec, self._resolver), address, self.ports[53])
                     stack.push_async_callback(server.aclose)
-            await stack.enter_async_context(await sites.serve(site, place, self.ports, self.ca))
+            await stack.enter_async_context(await sites.serve(site, place, self.ports, self.ca, identity))
             self._resolver.zones[dns_name(site.name)] = zone
+            self._sources.know(site.name, site.known, place.web)
             self._served[site.name] = _Served(site, index, place, stack.pop_all())

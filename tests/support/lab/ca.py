@@ -1,15 +1,20 @@
 """The lab's certificate authority: a root, an intermediate, and server certificates good and bad."""
 
+import base64
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
+from urllib.parse import unquote
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
+
+from tests.support.lab import transparency
 
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
@@ -28,6 +33,13 @@ class CertificateSpec:
     issuer: Literal["lab", "stranger", "itself"] = "lab"  # a stranger: an authority that nobody trusts
     sends_intermediate: bool = True
     signature: Literal["SHA256", "SHA1"] = "SHA256"
+    status_at: Literal["", "ocsp", "crl", "nowhere"] = (
+        ""  # where it says its status is published; nowhere: no such host
+    )
+    revoked: bool = False
+    must_staple: bool = False
+    staple: Literal["", "good", "outdated"] = ""  # what its server staples
+    timestamps: int = 0  # embedded, each of another log of the lab
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +48,7 @@ class Issued:
 
     file: Path
     chain: tuple[bytes, ...]
+    staple: bytes | None = None  # an OCSP response
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +65,7 @@ class CertificateAuthority:
         self._root = _root("Lab Root")
         self._intermediate = _intermediate(self._root, _key("EC"))
         self._count = 0
+        self._issued: dict[int, tuple[x509.Certificate, _Authority, CertificateSpec]] = {}  # by serial number
         self.file = directory / "ca.pem"
         self.file.write_bytes(self._root.certificate.public_bytes(serialization.Encoding.PEM))
 
@@ -67,11 +81,60 @@ class CertificateAuthority:
             above = [authority.certificate]
         leaf = _leaf(spec.names or site_names, key, authority, spec)
         chain = [leaf, *above] if spec.sends_intermediate else [leaf]
+        if authority:
+            self._issued[leaf.serial_number] = (leaf, authority, spec)
         self._count += 1
         file = self._directory / f"{self._count}.pem"
         pem = b"".join(each.public_bytes(serialization.Encoding.PEM) for each in chain)
         file.write_bytes(pem + _key_pem(key))
-        return Issued(file, tuple(each.public_bytes(serialization.Encoding.DER) for each in chain))
+        staple = self.status(leaf.serial_number, old=spec.staple == "outdated") if spec.staple else None
+        return Issued(file, tuple(each.public_bytes(serialization.Encoding.DER) for each in chain), staple)
+
+    def published(self, path: str) -> tuple[str, bytes] | None:
+        """(media type, content) of what the authority serves at http://ca.test: certificate, OCSP by GET, list."""
+        if path == "/intermediate.cer":
+            encoded = self._intermediate.certificate.public_bytes(serialization.Encoding.DER)
+            return "application/pkix-cert", encoded
+        if path == "/intermediate.crl":
+            return "application/pkix-crl", self._list()
+        if path.startswith("/ocsp/"):
+            request = ocsp.load_der_ocsp_request(base64.b64decode(unquote(path.removeprefix("/ocsp/"))))
+            if request.serial_number in self._issued:
+                return "application/ocsp-response", self.status(request.serial_number)
+        return None
+
+    def status(self, serial: int, *, old: bool = False) -> bytes:
+        """The OCSP response about a certificate, signed by its issuer."""
+        certificate, authority, spec = self._issued[serial]
+        now = datetime.now(UTC).replace(microsecond=0) - timedelta(days=30 if old else 0)
+        said = ocsp.OCSPResponseBuilder().add_response(
+            cert=certificate,
+            issuer=authority.certificate,
+            algorithm=hashes.SHA1(),  # no signature, but what RFC 5019 identifies certificates by
+            cert_status=ocsp.OCSPCertStatus.REVOKED if spec.revoked else ocsp.OCSPCertStatus.GOOD,
+            this_update=now - timedelta(hours=1),
+            next_update=now + timedelta(days=3),
+            revocation_time=now - timedelta(days=2) if spec.revoked else None,
+            revocation_reason=x509.ReasonFlags.key_compromise if spec.revoked else None,
+        )
+        signed = said.responder_id(ocsp.OCSPResponderEncoding.HASH, authority.certificate)
+        return signed.sign(authority.key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+
+    def _list(self) -> bytes:
+        now = datetime.now(UTC).replace(microsecond=0)
+        issuer = self._intermediate
+        builder = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(issuer.certificate.subject)
+            .last_update(now - timedelta(hours=1))
+            .next_update(now + timedelta(days=7))
+        )
+        for serial, (_, _, spec) in self._issued.items():
+            if spec.revoked:
+                entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(now - timedelta(days=2))
+                entry = entry.add_extension(x509.CRLReason(x509.ReasonFlags.key_compromise), critical=False)
+                builder = builder.add_revoked_certificate(entry.build())
+        return builder.sign(issuer.key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
 
 
 def _leaf(names: tuple[str, ...], key: Key, authority: _Authority | None, spec: CertificateSpec) -> x509.Certificate:
@@ -92,7 +155,15 @@ def _leaf(names: tuple[str, ...], key: Key, authority: _Authority | None, spec: 
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
     )
     if authority:
-        builder = builder.add_extension(_issuer_address("intermediate"), critical=False)
+        builder = builder.add_extension(_access(spec), critical=False)
+        if spec.status_at == "crl":
+            builder = builder.add_extension(_list_address(), critical=False)
+    if spec.must_staple:
+        builder = builder.add_extension(x509.TLSFeature([x509.TLSFeatureType.status_request]), critical=False)
+    if spec.timestamps and authority:
+        precertificate = builder.sign(signer, hashes.SHA256())
+        proofs = transparency.embedded(precertificate, authority.certificate, spec.timestamps)
+        builder = builder.add_extension(proofs, critical=False)
     certificate = builder.sign(signer, hashes.SHA256())
     return _signed_with_sha1(certificate, signer) if spec.signature == "SHA1" else certificate
 
@@ -153,9 +224,19 @@ def _signs_certificates() -> x509.KeyUsage:
     )
 
 
-def _issuer_address(name: str) -> x509.AuthorityInformationAccess:
-    location = x509.UniformResourceIdentifier(f"http://ca.test/{name}.cer")
-    return x509.AuthorityInformationAccess([x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, location)])
+def _access(spec: CertificateSpec) -> x509.AuthorityInformationAccess:
+    host = "gone.ca.test" if spec.status_at == "nowhere" else "ca.test"
+    places = [(AuthorityInformationAccessOID.CA_ISSUERS, f"http://{host}/intermediate.cer")]
+    if spec.status_at in ("ocsp", "nowhere"):
+        places.append((AuthorityInformationAccessOID.OCSP, f"http://{host}/ocsp"))
+    return x509.AuthorityInformationAccess(
+        [x509.AccessDescription(method, x509.UniformResourceIdentifier(address)) for method, address in places]
+    )
+
+
+def _list_address() -> x509.CRLDistributionPoints:
+    name = x509.UniformResourceIdentifier("http://ca.test/intermediate.crl")
+    return x509.CRLDistributionPoints([x509.DistributionPoint([name], None, None, None)])
 
 
 def _key(kind: str) -> Key:

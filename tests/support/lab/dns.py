@@ -1,6 +1,7 @@
 """A recursive resolver for all zones of a lab, and each zone's own name servers, over UDP and TCP."""
 
 import asyncio
+import socket
 import struct
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -19,18 +20,23 @@ import dns.rrset
 import dns.zone
 
 from tests.support.lab.closing import Listener
+from tests.support.lab.signing import Signer, Signing
 
 TTL = 0  # so that no resolver keeps an answer when a site changes
 MAX_ALIASES = 8
+RECEIVE_BUFFER = 1 << 20  # bytes: a scan asks two hundred questions at once, and more scan at once
 MAX_UDP = 1232
 
 
 @dataclass(frozen=True, slots=True)
 class NameServerSpec:
-    """One name server of a zone. `network` is the half of the lab's addresses that it lives in."""
+    """One name server of a zone. `network` is the half of the lab's addresses that it lives in.
+
+    A "reserved" one answers resolvers alone: of those who ask it themselves it takes no notice.
+    """
 
     network: Literal[0, 1] = 0
-    behaviour: Literal["authoritative", "lame", "silent", "garbage", "absent"] = "authoritative"
+    behaviour: Literal["authoritative", "reserved", "lame", "silent", "garbage", "absent"] = "authoritative"
     transfer: bool = False
     recursive: bool = False
     version: str | None = None
@@ -45,6 +51,10 @@ class ZoneSpec:
     nameservers: tuple[NameServerSpec, ...] = (NameServerSpec(network=0), NameServerSpec(network=1))
     servfail: tuple[str, ...] = ()  # owners for which the resolver answers SERVFAIL
     unanswered: tuple[str, ...] = ()  # owners for which the resolver says nothing
+    signing: Signing | None = None
+    delegated: tuple[str, ...] | None = None  # the name servers that the zone above names; None: those that there are
+    timers: str = "7200 3600 1209600 300"  # of the SOA
+    glue: str | None = None  # the address that it gives all of them; None: their own
 
     def set(self, owner: str, record_type: str, *data: str) -> Self:
         """The zone with these records in the place of all of that owner and type; without data, without them."""
@@ -52,6 +62,7 @@ class ZoneSpec:
         return replace(self, records=(*kept, *((owner, record_type, text) for text in data)))
 
 
+TOP = ZoneSpec(records=(), signing=Signing())  # the domain that all sites are in
 FOREIGN = ZoneSpec(records=(("@", "A", "192.0.2.1"),))  # somebody else's: what an open resolver looks up
 
 
@@ -69,7 +80,7 @@ class Zone:
         self.spec = spec
         self._servfail = {dns.name.from_text(owner, self.origin) for owner in spec.servfail}
         self._unanswered = {dns.name.from_text(owner, self.origin) for owner in spec.unanswered}
-        lines = [f"@ {TTL} IN SOA ns1 hostmaster 1 7200 3600 1209600 300"]
+        lines = [f"@ {TTL} IN SOA ns1 hostmaster 1 {spec.timers}"]
         for number, address in enumerate(nameservers, 1):
             lines += [f"@ {TTL} IN NS ns{number}", f"ns{number} {TTL} IN A {address}"]
         for owner, record_type, data in spec.records:
@@ -77,18 +88,23 @@ class Zone:
                 data = data.replace(f"${role}", address)
             lines.append(f"{owner} {TTL} IN {record_type} {text(data) if record_type == 'TXT' else data}")
         self.data = dns.zone.from_text("\n".join(lines), self.origin, relativize=False)
+        self.signer = Signer(self.origin, spec.signing) if spec.signing else None
+        if self.signer is not None:
+            for rrset in (self.signer.keys() if self.signer.spec.serves_keys else None, self.signer.parameters()):
+                if rrset is not None:
+                    self.data.replace_rdataset(self.origin, rrset.to_rdataset())
 
     def fate(self, name: dns.name.Name) -> Literal["answered", "servfail", "unanswered"]:
         """What the recursive resolver makes of a question for `name`."""
         if name in self._unanswered:
             return "unanswered"
-        alive = any(server.behaviour == "authoritative" for server in self.spec.nameservers)
+        alive = any(server.behaviour in ("authoritative", "reserved") for server in self.spec.nameservers)
         return "servfail" if name in self._servfail or not alive else "answered"
 
     def rrset(
         self, name: dns.name.Name, record_type: dns.rdatatype.RdataType, serial: int | None = None
     ) -> dns.rrset.RRset | None:
-        node = self._node(name)
+        _, node = self._node(name)
         found = node.get_rdataset(dns.rdataclass.IN, record_type) if node else None
         if found is None:
             return None
@@ -103,18 +119,34 @@ class Zone:
         return rrset
 
     def exists(self, name: dns.name.Name) -> bool:
-        return self._node(name) is not None or any(owner.is_subdomain(name) for owner in self.data.nodes)
+        return self._node(name)[1] is not None or self._made(name)
 
-    def _node(self, name: dns.name.Name) -> dns.node.Node | None:
-        node = self.data.get_node(name)
-        if node is not None or any(owner.is_subdomain(name) for owner in self.data.nodes):
-            return node
+    def source(self, name: dns.name.Name) -> dns.name.Name:
+        """The owner of what is given for the name: itself, or a wildcard."""
+        return self._node(name)[0]
+
+    def types(self) -> dict[dns.name.Name, frozenset[int]]:
+        """What there is at each name."""
+        return {
+            dns.name.Name(name.labels): frozenset(int(one.rdtype) for one in node)
+            for name, node in self.data.nodes.items()
+        }
+
+    def _node(self, name: dns.name.Name) -> tuple[dns.name.Name, dns.node.Node | None]:
+        if self._made(name):
+            return name, self.data.get_node(name)
         encloser = name
         while encloser != self.origin:  # RFC 4592 section 3.3.1: the wildcard at the closest encloser
             encloser = encloser.parent()
-            if self.exists(encloser):
-                return self.data.get_node(dns.name.Name(("*", *encloser.labels)))
-        return None
+            if self._made(encloser):
+                wildcard = dns.name.Name((b"*", *encloser.labels))
+                found = self.data.get_node(wildcard)
+                return (name if found is None else wildcard), found
+        return name, None
+
+    def _made(self, name: dns.name.Name) -> bool:
+        """It is in the zone, or stands above a name that is."""
+        return any(owner.is_subdomain(name) for owner in self.data.nodes)
 
 
 Responder = Callable[[dns.message.Message, bool], Iterable[bytes]]  # (query, over TCP) -> whole messages
@@ -125,6 +157,13 @@ class Resolver:
 
     def __init__(self) -> None:
         self.zones: dict[dns.name.Name, Zone] = {}
+        self.dnssec: Literal["passed", "stripped", "refused"] = "passed"  # what becomes of signatures asked for
+
+    def children(self, zone: Zone) -> list[Zone]:
+        """The zones that it delegates."""
+        return [
+            other for other in self.zones.values() if other is not zone and self.zone_of(other.origin.parent()) is zone
+        ]
 
     def zone_of(self, name: dns.name.Name) -> Zone | None:
         while name != dns.name.root:
@@ -136,8 +175,12 @@ class Resolver:
     def __call__(self, query: dns.message.Message, over_tcp: bool) -> Iterable[bytes]:
         response = dns.message.make_response(query, recursion_available=True)
         name, record_type = query.question[0].name, query.question[0].rdtype
+        signed = bool(query.ednsflags & dns.flags.DO) and self.dnssec == "passed"
+        if query.ednsflags & dns.flags.DO and self.dnssec == "refused":
+            response.set_rcode(dns.rcode.SERVFAIL)
+            return [wire(response, query, over_tcp)]
         for _ in range(MAX_ALIASES):
-            zone = self.zone_of(name)
+            zone = self.zone_of(name.parent() if record_type == dns.rdatatype.DS and name in self.zones else name)
             if zone is None:
                 response.set_rcode(dns.rcode.NXDOMAIN)
                 break
@@ -149,9 +192,9 @@ class Resolver:
                 break
             alias = None if record_type == dns.rdatatype.CNAME else zone.rrset(name, dns.rdatatype.CNAME)
             if alias is None:
-                fill(response, zone, name, record_type)
+                fill(response, zone, name, record_type, delegated=self.children(zone), signed=signed)
                 break
-            response.answer.append(alias)
+            add(response.answer, response.authority, zone, alias, self.children(zone) if signed else None)
             name = alias[0].target
         return [wire(response, query, over_tcp)]
 
@@ -163,7 +206,7 @@ class NameServer:
         self._zone, self._spec, self._resolver = zone, spec, resolver
 
     def __call__(self, query: dns.message.Message, over_tcp: bool) -> Iterable[bytes]:
-        if self._spec.behaviour == "silent":
+        if self._spec.behaviour in ("silent", "reserved"):
             return []
         if self._spec.behaviour == "garbage":
             return [struct.pack("!H", query.id) + b"\x81\x80\xff\xff not a message"]
@@ -177,14 +220,23 @@ class NameServer:
             response.set_rcode(dns.rcode.REFUSED)
         elif question.rdtype == dns.rdatatype.AXFR:
             self._transfer(response)
+        elif (child := self._child(question.name, question.rdtype)) is not None:
+            refer(response, child)
         else:
             response.flags |= dns.flags.AA
             alias = self._zone.rrset(question.name, dns.rdatatype.CNAME)
             if alias is not None and question.rdtype != dns.rdatatype.CNAME:
                 response.answer.append(alias)
             else:
-                fill(response, self._zone, question.name, question.rdtype, self._spec.serial)
+                signed = bool(query.ednsflags & dns.flags.DO)
+                delegated = self._resolver.children(self._zone)
+                fill(response, self._zone, question.name, question.rdtype, self._spec.serial, delegated, signed=signed)
         return [wire(response, query, over_tcp)]
+
+    def _child(self, name: dns.name.Name, record_type: dns.rdatatype.RdataType) -> Zone | None:
+        """The delegated zone that the question belongs to."""
+        children = (child for child in self._resolver.children(self._zone) if name.is_subdomain(child.origin))
+        return next((child for child in children if record_type != dns.rdatatype.DS or name != child.origin), None)
 
     def _describe(self, response: dns.message.Message) -> None:
         name = response.question[0].name
@@ -213,15 +265,71 @@ def fill(
     name: dns.name.Name,
     record_type: dns.rdatatype.RdataType,
     serial: int | None = None,
+    delegated: Iterable[Zone] = (),
+    *,
+    signed: bool = False,
 ) -> None:
-    """Answer, or NODATA, or NXDOMAIN, with the SOA in the authority section (RFC 2308)."""
-    found = zone.rrset(name, record_type, serial)
+    """Answer, or NODATA, or NXDOMAIN, with the SOA in the authority section (RFC 2308), and what proves it."""
+    children = tuple(delegated)
+    proving = children if signed else None
+    child = next((one for one in children if one.origin == name), None)
+    found = _delegation(child) if child and record_type == dns.rdatatype.DS else zone.rrset(name, record_type, serial)
     if found is not None:
-        response.answer.append(found)
+        add(response.answer, response.authority, zone, found, proving)
         return
-    response.authority.append(zone.soa(serial))
-    if not zone.exists(name):
+    add(response.authority, response.authority, zone, zone.soa(serial), proving)
+    if child is None and not zone.exists(name):
         response.set_rcode(dns.rcode.NXDOMAIN)
+    if proving is not None:
+        prove(response.authority, zone, name, proving)
+
+
+def refer(response: dns.message.Message, child: Zone) -> None:
+    """RFC 1034 section 4.3.2, 3b: its name servers, and the addresses of those that are within it."""
+    given = child.rrset(child.origin, dns.rdatatype.NS)
+    names = [rdata.target for rdata in given or ()]
+    if child.spec.delegated is not None:
+        names = [dns.name.from_text(name, child.origin) for name in child.spec.delegated]
+    response.authority.append(dns.rrset.from_text(child.origin, TTL, "IN", "NS", *(str(name) for name in names)))
+    for name in names:
+        addresses = child.rrset(name, dns.rdatatype.A) if name.is_subdomain(child.origin) else None
+        if addresses is not None and child.spec.glue is not None:
+            addresses = dns.rrset.from_text(name, TTL, "IN", "A", child.spec.glue)
+        if addresses is not None:
+            response.additional.append(addresses)
+
+
+def add(
+    section: list[dns.rrset.RRset],
+    authority: list[dns.rrset.RRset],
+    zone: Zone,
+    rrset: dns.rrset.RRset,
+    delegated: Iterable[Zone] | None,
+) -> None:
+    """With its signature where the zone is signed; None: nobody asked for that."""
+    section.append(rrset)
+    if delegated is None or zone.signer is None:
+        return
+    source = zone.source(rrset.name)
+    section.append(zone.signer.signature(rrset, source))
+    if source != rrset.name:
+        prove(authority, zone, rrset.name, delegated)
+
+
+def prove(section: list[dns.rrset.RRset], zone: Zone, name: dns.name.Name, delegated: Iterable[Zone]) -> None:
+    if zone.signer is None:
+        return
+    nodes = zone.types()
+    for child in delegated:
+        types = {int(dns.rdatatype.NS)} | ({int(dns.rdatatype.DS)} if _delegation(child) is not None else set())
+        nodes[child.origin] = frozenset(types)
+    for rrset in zone.signer.denial(nodes, name):
+        section += [rrset, zone.signer.signature(rrset)]
+
+
+def _delegation(child: Zone) -> dns.rrset.RRset | None:
+    ds = child.signer.ds() if child.signer else None
+    return None if ds is None else dns.rrset.from_rdata(child.origin, TTL, ds)
 
 
 def wire(response: dns.message.Message, query: dns.message.Message, over_tcp: bool) -> bytes:
@@ -272,6 +380,7 @@ class DnsServer:
         transport, datagrams = await loop.create_datagram_endpoint(
             lambda: _Datagrams(responder), local_addr=(address, port)
         )
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
         try:
             return cls(transport, datagrams, await Listener.start(connected, address, port))
         except OSError:

@@ -12,6 +12,10 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from tests.support.lab import stapling as stapler
 from tests.support.lab.ca import CertificateAuthority, CertificateSpec, Issued
 from tests.support.lab.closing import Closable, Connected, Listener
 
@@ -25,6 +29,12 @@ _VERSIONS = {
 _CODES = {"SSLv2": 0x0002, "SSLv3": 0x0300, "TLSv1.0": 0x0301, "TLSv1.1": 0x0302, "TLSv1.2": 0x0303, "TLSv1.3": 0x0304}
 
 
+FlawName = Literal["heartbleed", "ccs_injection", "robot"]
+_HYBRID = 0x11EC  # X25519MLKEM768 (RFC 10024)
+_CURVES_AND_FIELDS = range(0x0001, 0x0105)  # RFC 8446 section 4.2.7
+_RETRY = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")  # RFC 8446 section 4.1.3
+
+
 @dataclass(frozen=True, slots=True)
 class Scripted:
     """A handshake that the responder answers where OpenSSL has neither the version nor one of the offered suites."""
@@ -32,6 +42,9 @@ class Scripted:
     version: Literal["SSLv2", "SSLv3", "TLSv1.0", "TLSv1.2"]
     suite: int = 0
     renegotiation_info: bool = True
+    compression: bool = False  # DEFLATE, where it is offered
+    fallback_scsv: bool = True  # known: a fallback to this version is turned down (RFC 7507)
+    flaws: tuple[FlawName, ...] = ()  # beyond the first flight
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +56,7 @@ class TlsSpec:
     dh_bits: Literal[0, 1024, 2048] = 0  # the finite-field group of DHE suites; 0: none
     certificate: CertificateSpec = field(default_factory=CertificateSpec)
     scripted: tuple[Scripted, ...] = ()
+    post_quantum: bool = True  # X25519MLKEM768 is asked for where it is offered alone; with TLS 1.3
     behaviour: Literal["serve", "hang", "reset", "garbage"] = "serve"
 
 
@@ -57,17 +71,28 @@ async def serve(
     """Start the server of a site; `connected` gets the decrypted streams."""
     if spec.behaviour != "serve":
         return await Listener.start(partial(_misbehave, spec.behaviour), address, port)
-    issued = ca.issue(names, spec.certificate)
     async with AsyncExitStack() as stack:
-        directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="lab-tls-"))
-        context = _context(spec, issued, Path(directory))
-        inner = Path(directory) / "tls"
-        server = await asyncio.start_unix_server(connected, inner, ssl=context)
-        stack.callback(server.close)
-        suites = frozenset(int(cipher["id"]) & 0xFFFF for cipher in context.get_ciphers())
-        front = await Listener.start(partial(_accept, spec, suites, issued, inner), address, port)
+        accept = await acceptor(stack, spec, ca.issue(names, spec.certificate), connected)
+        front = await Listener.start(accept, address, port)
         stack.push_async_callback(front.aclose)
         return stack.pop_all()
+
+
+async def acceptor(stack: AsyncExitStack, spec: TlsSpec, issued: Issued, connected: Connected) -> Connected:
+    """What takes a connection from its hello on, until `stack` closes; `connected` gets the decrypted streams."""
+    if spec.behaviour != "serve":
+        return partial(_misbehave, spec.behaviour)
+    directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="lab-tls-"))
+    context = _context(spec, issued, Path(directory))
+    inner = Path(directory) / "tls"
+    server = await asyncio.start_unix_server(connected, inner, ssl=context)
+    stack.callback(server.close)
+    suites = frozenset(int(cipher["id"]) & 0xFFFF for cipher in context.get_ciphers())
+    stapling = None
+    if issued.staple is not None:
+        server_that_staples = stapler.server(issued, spec.versions, spec.ciphers, Path(directory))
+        stapling = await stack.enter_async_context(server_that_staples)
+    return partial(_accept, spec, suites, issued, inner, stapling)
 
 
 def _context(spec: TlsSpec, issued: Issued, directory: Path) -> ssl.SSLContext:
@@ -89,6 +114,7 @@ async def _accept(
     suites: frozenset[int],
     issued: Issued,
     inner: Path,
+    stapling: Path | None,
     reader: asyncio.StreamReader,
     writer: asyncio.StreamWriter,
 ) -> None:
@@ -98,14 +124,22 @@ async def _accept(
         await _answer_ssl2(spec, issued, writer)
         return
     hello += await reader.readexactly(int.from_bytes(hello[3:5], "big"))
-    version, offered = _read_hello(hello)
+    asked = _read_hello(hello)
+    version, offered = asked.version, asked.suites
+    hybrid_alone = _HYBRID in asked.groups and not asked.groups & {*_CURVES_AND_FIELDS}
+    if spec.post_quantum and "TLSv1.3" in spec.versions and hybrid_alone:
+        writer.write(_retry_request(asked))
+        await writer.drain()
+        return
     for scripted in spec.scripted:
+        if scripted.version == "SSLv2":
+            continue  # it has hellos of its own
         beyond = version not in [_CODES[each] for each in spec.versions] or not suites & set(offered)
         if beyond and version >= _CODES[scripted.version] and scripted.suite in offered:
-            writer.write(_first_flight(scripted, issued))
-            await writer.drain()
+            await _answer(spec, scripted, asked, issued, reader, writer)
             return
-    inner_reader, inner_writer = await asyncio.open_unix_connection(inner)
+    server = stapling if stapling is not None and stapler.asks(hello) else inner
+    inner_reader, inner_writer = await asyncio.open_unix_connection(server)
     inner_writer.write(hello)
     try:
         async with asyncio.TaskGroup() as group:
@@ -123,20 +157,34 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         writer.write_eof()
 
 
-def _read_hello(record: bytes) -> tuple[int, list[int]]:
-    """The highest version and the suites of a ClientHello (RFC 8446 section 4.1.2)."""
+@dataclass(frozen=True, slots=True)
+class _Hello:
+    version: int  # the highest
+    suites: list[int]
+    session: bytes
+    compression: bytes
+    groups: set[int]
+    extensions: frozenset[int]
+
+
+def _read_hello(record: bytes) -> _Hello:
+    """A ClientHello (RFC 8446 section 4.1.2)."""
     version = int.from_bytes(record[9:11], "big")
-    rest = record[43:]
-    _, rest = _split(1, rest)  # session id
+    session, rest = _split(1, record[43:])
     suites, rest = _split(2, rest)
-    _, rest = _split(1, rest)  # compression methods
+    compression, rest = _split(1, rest)
     extensions, _ = _split(2, rest)
+    found: dict[int, bytes] = {}
     while extensions:
-        kind = extensions[:2]
-        data, extensions = _split(2, extensions[2:])
-        if kind == b"\x00\x2b":  # supported_versions
-            version = max(code for (code,) in struct.iter_unpack("!H", data[1:]))
-    return version, [number for (number,) in struct.iter_unpack("!H", suites)]
+        kind = int.from_bytes(extensions[:2], "big")
+        found[kind], extensions = _split(2, extensions[2:])
+    if 43 in found:  # supported_versions
+        version = max(code for code in _words(found[43][1:]) if code in _CODES.values())
+    return _Hello(version, _words(suites), session, compression, set(_words(found.get(10, b"")[2:])), frozenset(found))
+
+
+def _words(data: bytes) -> list[int]:
+    return [number for (number,) in struct.iter_unpack("!H", data)]
 
 
 def _split(width: int, data: bytes) -> tuple[bytes, bytes]:
@@ -145,11 +193,85 @@ def _split(width: int, data: bytes) -> tuple[bytes, bytes]:
     return data[width:end], data[end:]
 
 
-def _first_flight(scripted: Scripted, issued: Issued) -> bytes:
+async def _answer(
+    spec: TlsSpec,
+    scripted: Scripted,
+    asked: _Hello,
+    issued: Issued,
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+) -> None:
+    later = max(_CODES[version] for version in spec.versions) > _CODES[scripted.version]
+    if scripted.fallback_scsv and 0x5600 in asked.suites and later:
+        writer.write(_alert(scripted, 86))  # inappropriate_fallback
+    else:
+        writer.write(_first_flight(scripted, asked, issued))
+        await writer.drain()
+        await _go_on(scripted, issued, reader, writer)
+    await writer.drain()
+
+
+async def _go_on(
+    scripted: Scripted, issued: Issued, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
+    """What comes of messages after the first flight, up to the first that is turned down."""
+    changes, failure = 0, 20  # bad_record_mac
+    while True:
+        header = await reader.readexactly(5)
+        body = await reader.readexactly(int.from_bytes(header[3:5], "big"))
+        match header[0]:
+            case 24 if "heartbleed" in scripted.flaws:  # RFC 6520 section 4, the length not checked (CVE-2014-0160)
+                claimed = int.from_bytes(body[1:3], "big")
+                answer = b"\x02" + body[1:3] + (body[3:] + b"memory" * claimed)[:claimed] + bytes(16)
+                writer.write(b"\x18" + header[1:3] + _block(2, answer))
+            case 22 if body[0] == 16:  # ClientKeyExchange
+                sound = _is_padded(body[6:], issued)
+                failure = 51 if "robot" in scripted.flaws and not sound else 20  # decrypt_error (CVE-2017-13099)
+                changes = 1
+            case 20 if changes or "ccs_injection" in scripted.flaws:
+                changes += 1
+                if changes > 2 or (changes == 2 and "ccs_injection" in scripted.flaws):
+                    writer.write(_alert(scripted, 20))
+                    return
+            case 20:
+                writer.write(_alert(scripted, 10))  # unexpected_message
+                return
+            case 22:
+                writer.write(_alert(scripted, failure))
+                return
+            case 21:
+                return
+        await writer.drain()
+
+
+def _is_padded(sealed: bytes, issued: Issued) -> bool:
+    """By RFC 8017 section 7.2.2, and of the length of a premaster secret."""
+    key = load_pem_private_key(issued.file.read_bytes(), None)
+    assert isinstance(key, rsa.RSAPrivateKey)
+    numbers = key.private_numbers()
+    length = key.key_size // 8
+    opened = pow(int.from_bytes(sealed, "big"), numbers.d, numbers.public_numbers.n).to_bytes(length, "big")
+    return opened.startswith(b"\x00\x02") and b"\x00" not in opened[2:-49] and opened[-49] == 0
+
+
+def _alert(scripted: Scripted, number: int) -> bytes:
+    return b"\x15" + struct.pack("!HHBB", _CODES[scripted.version], 2, 2, number)
+
+
+def _retry_request(asked: _Hello) -> bytes:
+    """A HelloRetryRequest for X25519MLKEM768 (RFC 8446 section 4.1.4)."""
+    extensions = b"\x00\x2b\x00\x02\x03\x04" + b"\x00\x33\x00\x02\x11\xec"
+    hello = b"\x03\x03" + _RETRY + _block(1, asked.session) + b"\x13\x01\x00" + _block(2, extensions)
+    return b"\x16\x03\x03" + _block(2, b"\x02" + _block(3, hello))
+
+
+def _first_flight(scripted: Scripted, asked: _Hello, issued: Issued) -> bytes:
     """ServerHello, Certificate and ServerHelloDone (RFC 5246 section 7.4, RFC 6101 section 5.6)."""
     extensions = b"\xff\x01\x00\x01\x00" if scripted.renegotiation_info else b""
+    if "heartbleed" in scripted.flaws and 15 in asked.extensions:
+        extensions += b"\x00\x0f\x00\x01\x01"
     hello = struct.pack("!H", _CODES[scripted.version]) + bytes(range(32)) + b"\x00"
-    hello += struct.pack("!HB", scripted.suite, 0)
+    hello += struct.pack("!HB", scripted.suite, scripted.compression and 1 in asked.compression)
     if extensions:
         hello += struct.pack("!H", len(extensions)) + extensions
     chain = b"".join(_block(3, der) for der in issued.chain)

@@ -25,6 +25,7 @@ HEADERS = (
     ("Cross-Origin-Opener-Policy", "same-origin"),
     ("Cross-Origin-Embedder-Policy", "require-corp"),
     ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Cache-Control", "no-store"),
     ("Server", "lab"),
 )
 COOKIES = ("__Host-session=2f1c; Path=/; Secure; HttpOnly; SameSite=Lax",)
@@ -70,7 +71,9 @@ class WebSpec:
     security_txt: str | None = SECURITY_TXT
     missing: Reply = field(default_factory=lambda: Reply(NOT_FOUND.encode(), status=404))
     trace: bool = False
-    cors: Literal["", "reflect", "any"] = ""
+    cors: Literal["", "reflect", "any", "suffix"] = ""  # "suffix": any origin that begins as the host's own does
+    allow: str = "GET, HEAD, OPTIONS"  # what OPTIONS is answered with
+    refuses: tuple[str, ...] = ()  # paths that are answered with 429
     behaviour: Behaviour = "answers"
 
     def set(self, name: str, *values: str) -> Self:
@@ -130,6 +133,10 @@ def _answer(spec: WebSpec, request: _Request, scheme: str) -> bytes:
         if spec.trace:
             return _bytes(request, Reply(request.head, "message/http"))
         return _bytes(request, Reply(b"", status=405, headers=(("Allow", "GET, HEAD"),)))
+    if request.method == "OPTIONS":
+        return _bytes(request, Reply(b"", status=204, headers=(("Allow", spec.allow), *_common(spec, request, scheme))))
+    if request.path in spec.refuses:
+        return _bytes(request, Reply(b"Too many requests", status=429))
     location = spec.redirect if scheme == "http" else spec.secure_redirect if request.path == "/" else None
     if location is not None:
         target = location.format(host=request.host, path=request.path)
@@ -157,7 +164,9 @@ def _common(spec: WebSpec, request: _Request, scheme: str) -> tuple[tuple[str, s
     origin = request.headers.get("origin")
     if spec.cors == "any":
         headers.append(("Access-Control-Allow-Origin", "*"))
-    elif spec.cors == "reflect" and origin:
+    elif origin and (
+        spec.cors == "reflect" or (spec.cors == "suffix" and origin.startswith(f"https://{request.host}"))
+    ):
         headers += [("Access-Control-Allow-Origin", origin), ("Access-Control-Allow-Credentials", "true")]
     return tuple(headers)
 

@@ -6,8 +6,10 @@ from services.scanner.engine.evidence.ports import PORTS
 from tests.support.lab import ports, web
 from tests.support.lab.ca import CertificateSpec
 from tests.support.lab.dns import NameServerSpec, ZoneSpec
+from tests.support.lab.mail import AccessSpec, MailSpec, SmtpSpec
 from tests.support.lab.ports import Dialogue, PortsSpec
 from tests.support.lab.site import Site, hardened
+from tests.support.lab.sources import Known, Registration
 from tests.support.lab.tls import Scripted, TlsSpec
 from tests.support.lab.web import Behaviour, WebSpec
 
@@ -33,6 +35,7 @@ def neglected(name: str) -> Site:
             ("*", "A", "$web"),
             ("mail", "A", "$mail"),
             ("backup", "A", "10.1.2.3"),
+            ("blog", "CNAME", "neglected.gone-hoster.test."),
             ("@", "MX", "10 mail"),
             ("@", "MX", "20 backup"),
             ("@", "TXT", "v=spf1 a mx +all"),
@@ -70,6 +73,17 @@ def neglected(name: str) -> Site:
                 5900: ports.VNC,
                 6379: ports.REDIS,
             }
+        ),
+        mail=MailSpec(
+            smtp=SmtpSpec(starttls=False, auth=("PLAIN", "LOGIN"), relays=True),
+            access=AccessSpec(imap=("IMAP4rev1", "STARTTLS"), pop3=(), submission=("PLAIN",)),
+            policy=None,
+        ),
+        known=Known(
+            registration=Registration(status=(), expires_in=timedelta(days=5)),
+            address_codes=("127.0.0.2",),
+            breaches=({"Name": "Shop2019", "BreachDate": "2019-03-01", "DataClasses": ["Email addresses"]},),
+            accounts=12,
         ),
     )
 

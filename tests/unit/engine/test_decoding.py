@@ -48,3 +48,9 @@ def test_decodes_in_pieces() -> None:
 def test_garbage_is_said_to_be_such() -> None:
     with pytest.raises(ValueError, match="broken compression"):
         decoder("gzip").decode(b"\x1f\x8b\x08\x00garbage and more of it", 100)
+
+
+def test_a_gzip_stream_may_have_several_members() -> None:
+    packed = b"".join(gzip.compress(part) for part in (b"one ", b"two ", b"three"))
+    assert decoder("gzip").decode(packed, 100) == b"one two three"
+    assert decoder("gzip").decode(gzip.compress(b"") * 10_000 + gzip.compress(b"late"), 100) == b""

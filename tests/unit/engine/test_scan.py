@@ -12,12 +12,13 @@ from services.scanner.engine import check as checking
 from services.scanner.engine.check import Check, Verdict, passed
 from services.scanner.engine.evidence.base import Unseen
 from services.scanner.engine.judging import Judged, verdicts_of
-from services.scanner.engine.network import BudgetSpent, Network, World
+from services.scanner.engine.network import Network, World
 from services.scanner.engine.probe import Probe
 from services.scanner.engine.probing import Probing
 from services.scanner.engine.settings import EngineSettings
+from services.scanner.engine.streams import BudgetSpent
 from services.scanner.engine.target import Target
-from shared.contracts.report import Module, ModuleState
+from shared.contracts.report import Module, ModuleState, Profile
 from tests.unit.engine.support import row
 
 TARGET = Target("example.test", "example.test")
@@ -36,7 +37,8 @@ class Second:
 def made(
     function: Callable[..., Awaitable[Any]], returns: type, *, budget: float = 5.0, **needs: type
 ) -> dict[type, Probe]:
-    return {returns: Probe(function.__name__, returns, needs, budget, function)}
+    given = {"target": Target, "network": Network}
+    return {returns: Probe(function.__name__, returns, given, needs, budget, function)}
 
 
 @pytest.fixture
@@ -48,7 +50,7 @@ async def network() -> Any:
 
 def probing(network: Network, probes: Mapping[type, Probe]) -> Probing:
     needs = {Module.DNS: (frozenset({First}),), Module.CSP: (frozenset({First, Second}),)}
-    return Probing(TARGET, network, needs, probes)
+    return Probing(TARGET, network, Profile.STANDARD, needs, probes)
 
 
 async def first(target: Target, network: Network) -> First:

@@ -8,7 +8,7 @@ import pytest
 from services.scanner import batch, usage
 from services.scanner.requests import BatchRequest, UsageQuery, targets
 from services.scanner.scans import ALL_MODULES, NOBODY, Scan, job, row
-from shared.contracts.report import Module
+from shared.contracts.report import Module, Profile
 from shared.errors import ApiError
 from tests.support.app import principal
 
@@ -21,6 +21,8 @@ def scan(**changes: object) -> Scan:
         account_id=7,
         domain="example.test",
         modules=ALL_MODULES,
+        profile=Profile.STANDARD,
+        intrusive=False,
         source="api",
         monitored_domain_id=None,
         status="queued",
@@ -85,9 +87,15 @@ def test_a_row_keeps_its_keys_while_the_scan_runs() -> None:
 
 @pytest.mark.parametrize(
     ("changes", "feeds"),
-    [({}, True), ({"account_id": NOBODY}, False), ({"modules": (Module.DNS,)}, False)],
+    [
+        ({}, True),
+        ({"account_id": NOBODY}, False),
+        ({"modules": (Module.DNS,)}, False),
+        ({"profile": Profile.FULL}, False),
+        ({"intrusive": True}, False),
+    ],
 )
-def test_only_full_scans_of_accounts_feed_monitoring(changes: dict[str, object], feeds: bool) -> None:
+def test_only_scans_like_the_monitors_own_feed_it(changes: dict[str, object], feeds: bool) -> None:
     assert scan(**changes).feeds_monitoring is feeds
 
 

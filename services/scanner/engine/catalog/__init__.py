@@ -41,6 +41,7 @@ class CheckRow(_Row):
     references: tuple[Text, ...]
     cwe: Annotated[str, Field(pattern=r"^CWE-\d+$")] | None = None
     tier: Literal["core", "extended"] = "core"
+    intrusive: bool = False  # looked at only where the scan was asked to go beyond what an ordinary client does
     on_pass: Literal["supports", "neutral"]  # whether a pass may be cited as supporting evidence
     pci_asv: Literal["automatic_failure", "cvss", "special_note"] | None = None
     control_effect: Literal["attention"] | None = None  # a failure never makes more of a control than this
@@ -75,9 +76,10 @@ class Catalog:
     modules: Mapping[Module, ModuleRow]
     frameworks: Mapping[FrameworkId, Framework]
 
-    def of(self, modules: frozenset[Module]) -> Iterator[CheckRow]:
-        """The rows of these modules, and those of none."""
-        return (row for row in self.checks.values() if row.module is None or row.module in modules)
+    def of(self, modules: frozenset[Module], *, intrusive: bool = False) -> Iterator[CheckRow]:
+        """The rows of these modules, and those of none; the intrusive ones only where they are asked for."""
+        rows = (row for row in self.checks.values() if row.module is None or row.module in modules)
+        return (row for row in rows if intrusive or not row.intrusive)
 
 
 @cache

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterator
 
-from services.scanner.engine.check import Verdict, check, failed, not_applicable, passed
-from services.scanner.engine.checks.web import curl_header, on_services
+from services.scanner.engine.check import Verdict, check, failed, not_applicable, not_tested, passed
+from services.scanner.engine.checks.web import curl_header, on_services, refusal
 from services.scanner.engine.evidence.http import Http, Response, Service
 from services.scanner.engine.parsers import cookies
 from services.scanner.engine.parsers.cookies import Cookie
@@ -57,19 +57,26 @@ def _on_cookies(
     """`fault` says what is wrong with a cookie; "" where nothing. Cookies that are being deleted are passed over."""
 
     def judge(service: Service, chain: tuple[Response, ...]) -> Iterator[Verdict]:
-        own = [response for response in chain if response.host == service.host and response.scheme == service.scheme]
         found = [
             (cookie, line, response)
-            for response in own
+            for response in chain
+            if http.own(response.host) and scheme in ("", response.scheme)
             for line in response.values("set-cookie")
-            if (cookie := cookies.parse(line)) and not cookie.deleted and (cookie.session_like or not session_only)
+            if (cookie := cookies.parse(line, http.seen_at)) and not cookie.deleted
+            if cookie.session_like or not session_only
+            if not cookie.foreign_to(response.host, http.registrable)  # browsers drop it
         ]
-        if not found:
+        refusals = (refusal(http, response) for response in chain if response.asset == service.asset)
+        if any(response.asset == service.asset for _, _, response in found):
+            pass
+        elif refused := next(filter(None, refusals), None):
+            yield not_tested(service.asset, refused)
+        else:
             yield not_applicable(service.asset, f"it sets no {'session-like ' if session_only else ''}cookie")
-        elif faults := [(cookie, line, response) for cookie, line, response in found if fault(cookie, response)]:
-            for cookie, line, response in faults:
+        for cookie, line, response in found:
+            if fault(cookie, response):
                 yield failed(
-                    service.asset,
+                    response.asset,
                     f"cookie {cookie.name}: {fault(cookie, response)}",
                     reproduce=curl_header(response, "set-cookie"),
                     subject=cookie.name,
@@ -77,7 +84,8 @@ def _on_cookies(
                     set_cookie=line,
                     url=response.url,
                 )
-        else:
-            yield passed(service.asset, cookies=sorted({cookie.name for cookie, *_ in found}))
+        for asset in dict.fromkeys(response.asset for _, _, response in found):
+            names = {cookie.name for cookie, _, response in found if response.asset == asset}
+            yield passed(asset, cookies=sorted(names))
 
     return on_services(http, judge, scheme)

@@ -8,7 +8,7 @@ from services.scanner.engine.evidence.mail import MailRecords
 from services.scanner.engine.parsers import dkim
 from services.scanner.engine.parsers.errors import ParseError
 
-STRONG_BITS = 2048  # RFC 8301 section 3.2: at least 1024, and 2048 are recommended
+MINIMUM_BITS, STRONG_BITS = 1024, 2048  # RFC 8301 section 3.2: verifiers refuse fewer, and signers should have more
 
 
 def _keys(mail: MailRecords) -> dict[str, tuple[str, dkim.Key]]:
@@ -21,7 +21,7 @@ def _keys(mail: MailRecords) -> dict[str, tuple[str, dkim.Key]]:
                 key = dkim.parse(text)
             except ParseError:
                 continue
-            if not key.revoked:
+            if not key.revoked and key.for_mail:
                 found[selector] = text, key
     return found
 
@@ -43,11 +43,16 @@ def dkim_not_found(mail: MailRecords) -> Iterator[Verdict]:
     if keys:
         yield passed(mail.domain, f"keys were found at {', '.join(keys)}", selectors=list(keys))
         return
-    yield not_tested(
-        mail.domain,
-        _hidden(mail)
-        or Unseen(f"no key at {len(mail.selectors)} usual selectors; others cannot be listed from outside", "ours"),
-    )
+    yield not_tested(mail.domain, _hidden(mail) or Unseen(_why_not_found(mail), "ours"))
+
+
+def _why_not_found(mail: MailRecords) -> str:
+    tried = f"no key at {len(mail.selectors)} usual selectors"
+    if mail.keys_below is False:
+        return f"{tried}, and no name exists below _domainkey.{mail.domain}"
+    if mail.keys_below:
+        return f"{tried}, but names do exist below _domainkey.{mail.domain}: they cannot be listed from outside"
+    return f"{tried}; others cannot be listed from outside"
 
 
 @check("dkim_weak_key")
@@ -69,6 +74,7 @@ def dkim_weak_key(mail: MailRecords) -> Iterator[Verdict]:
             record=record,
             algorithm=key.algorithm,
             bits=key.bits,
+            testing=key.testing,
         )
     if keys and not weak:
         yield passed(
@@ -79,8 +85,10 @@ def dkim_weak_key(mail: MailRecords) -> Iterator[Verdict]:
 
 
 def _weakness(key: dkim.Key) -> str:
+    if key.algorithm == "rsa" and key.bits < MINIMUM_BITS:
+        return f"has {key.bits} bit: verifiers do not take signatures of fewer than {MINIMUM_BITS}"
     if key.algorithm == "rsa" and key.bits < STRONG_BITS:
         return f"has {key.bits} bit, fewer than {STRONG_BITS}"
-    if key.hashes == ("sha1",):
-        return "may sign with SHA-1 only"
+    if key.hashes and "sha256" not in key.hashes:
+        return "may sign with SHA-1 only" if "sha1" in key.hashes else "names no hash that verifiers know"
     return ""

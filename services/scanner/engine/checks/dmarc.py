@@ -180,12 +180,12 @@ def dmarc_no_reporting(mail: MailRecords) -> Iterator[Verdict]:
 
 def _reporting(mail: MailRecords, applied: Applied) -> Verdict:
     refused: dict[str, str] = {}
-    for address, name in dmarc.authorisations(applied, mail.registrable).items():
-        texts = mail.found(name, "TXT")
-        if texts is None or isinstance(texts, Unseen):
-            return not_tested(mail.domain, texts or Unseen(f"{name} was not asked for", "ours"))
-        if not any(dmarc.is_record(text) for text in texts):
-            refused[address] = name
+    for address, host in dmarc.report_hosts(applied).items():
+        match dmarc.authorised(applied, host, mail.found):
+            case Unseen() as unseen:
+                return not_tested(mail.domain, unseen)
+            case False:
+                refused[address] = dmarc.authorisation(applied, host)
     if not refused:
         return passed(mail.domain, "aggregate reports are taken", record=applied.record, rua=list(applied.policy.rua))
     return failed(

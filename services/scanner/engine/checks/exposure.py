@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from services.scanner.engine.check import Verdict, check, failed, merged, not_applicable, not_tested, passed
 from services.scanner.engine.checks.web import curl, on_pages
 from services.scanner.engine.evidence.base import Unseen
-from services.scanner.engine.evidence.exposure import Exposure, Surface
+from services.scanner.engine.evidence.exposure import Exposure, ScriptReply, Scripts
 from services.scanner.engine.evidence.http import Http, Page
 from services.scanner.engine.parsers.exposures import Kind
 from services.scanner.engine.parsers.secrets import Secret
@@ -72,40 +72,63 @@ def exposed_package_manifest(exposure: Exposure) -> Iterator[Verdict]:
 
 
 @check("exposed_secret_in_javascript")
-def exposed_secret_in_javascript(exposure: Exposure) -> Iterator[Verdict]:
-    def verdicts() -> Iterator[Verdict]:
-        yield from _unseen(exposure)
-        for surface in exposure.surfaces:
-            for script in surface.scripts:
-                if script.secrets:
-                    yield failed(
-                        surface.asset,
-                        f"{script.url} holds: {', '.join(sorted({secret.name for secret in script.secrets}))}",
-                        reproduce=curl(script.url),
-                        subject=script.url,
-                        url=script.url,
-                        secrets=_named(script.secrets),
-                    )
-            yield _scripts_otherwise(surface)
+def exposed_secret_in_javascript(http: Http, scripts: Scripts) -> Iterator[Verdict]:
+    """In the scripts of the page's own hosts, and in the page itself."""
 
-    return merged(verdicts())
+    def judge(page: Page) -> Iterator[Verdict]:
+        loaded = scripts.of(page.asset)
+        own = (ScriptReply(page.response.url, page.response.status, page.secrets),) if page.secrets else ()
+        for script in (*own, *loaded):
+            if script.secrets:
+                yield failed(
+                    page.asset,
+                    f"{script.url} holds: {', '.join(sorted({secret.name for secret in script.secrets}))}",
+                    reproduce=curl(script.url),
+                    subject=script.url,
+                    url=script.url,
+                    secrets=_named(script.secrets),
+                )
+        yield _scripts_otherwise(page, loaded)
+
+    return on_pages(http, judge)
 
 
 @check("exposed_source_map")
-def exposed_source_map(exposure: Exposure) -> Iterator[Verdict]:
+def exposed_source_map(http: Http, scripts: Scripts) -> Iterator[Verdict]:
+    def judge(page: Page) -> Iterator[Verdict]:
+        loaded = scripts.of(page.asset)
+        for script in loaded:
+            if script.source_map:
+                yield failed(
+                    page.asset,
+                    f"the source map of {script.url} is served",
+                    reproduce=curl(script.source_map, "-r", "0-300"),
+                    subject=script.source_map,
+                    url=script.source_map,
+                )
+        yield _scripts_otherwise(page, loaded)
+
+    return on_pages(http, judge)
+
+
+@check("robots_txt_reveals_paths")
+def robots_txt_reveals_paths(exposure: Exposure) -> Iterator[Verdict]:
+    """Anyone may read robots.txt (RFC 9309, section 3); what it forbids robots, it shows people."""
+
     def verdicts() -> Iterator[Verdict]:
         yield from _unseen(exposure)
         for surface in exposure.surfaces:
-            for script in surface.scripts:
-                if script.source_map:
-                    yield failed(
-                        surface.asset,
-                        f"the source map of {script.url} is served",
-                        reproduce=curl(script.source_map, "-r", "0-300"),
-                        subject=script.source_map,
-                        url=script.source_map,
-                    )
-            yield _scripts_otherwise(surface)
+            url = f"{surface.origin}/robots.txt"
+            if surface.robots is None:
+                yield not_applicable(surface.asset, surface.sparse)
+            elif isinstance(surface.robots.answer, Unseen):
+                yield not_tested(surface.asset, surface.robots.answer)
+            elif surface.robots.telling:
+                paths = surface.robots.telling
+                reason = f"robots.txt names {len(paths)} paths that sound sensitive, such as {paths[0]}"
+                yield failed(surface.asset, reason, reproduce=curl(url), confidence="inferred", paths=list(paths))
+            else:
+                yield passed(surface.asset, status=surface.robots.answer)
 
     return merged(verdicts())
 
@@ -141,11 +164,12 @@ def _paths(exposure: Exposure, kind: Kind) -> Iterator[Verdict]:
                         secrets=_named(reply.proof.secrets),
                     )
             hidden = [reply.answer for reply in asked if isinstance(reply.answer, Unseen)]
-            yield (
-                not_tested(surface.asset, hidden[0])
-                if hidden
-                else passed(surface.asset, paths={reply.path: reply.answer for reply in asked})
-            )
+            if hidden:
+                yield not_tested(surface.asset, hidden[0])
+            elif asked:
+                yield passed(surface.asset, surface.sparse, paths={reply.path: reply.answer for reply in asked})
+            else:
+                yield not_applicable(surface.asset, surface.sparse)
 
     return merged(verdicts())
 
@@ -157,13 +181,13 @@ def _unseen(exposure: Exposure) -> Iterator[Verdict]:
         yield not_applicable(exposure.domain, "it has no web service")
 
 
-def _scripts_otherwise(surface: Surface) -> Verdict:
-    hidden = [script.answer for script in surface.scripts if isinstance(script.answer, Unseen)]
+def _scripts_otherwise(page: Page, loaded: tuple[ScriptReply, ...]) -> Verdict:
+    hidden = [script.answer for script in loaded if isinstance(script.answer, Unseen)]
     if hidden:
-        return not_tested(surface.asset, hidden[0])
-    if not surface.scripts:
-        return not_applicable(surface.asset, "its page loads no script from the host itself")
-    return passed(surface.asset, scripts=[script.url for script in surface.scripts])
+        return not_tested(page.asset, hidden[0])
+    if not loaded:
+        return not_applicable(page.asset, "the page loads no script from the domain's own hosts")
+    return passed(page.asset, scripts=[script.url for script in loaded])
 
 
 def _named(found: tuple[Secret, ...]) -> list[dict[str, str]]:

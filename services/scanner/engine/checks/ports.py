@@ -1,6 +1,5 @@
 """Checks of open ports: services that do not belong on the open Internet."""
 
-import re
 from collections.abc import Callable, Iterator, Set
 from itertools import groupby
 from typing import Any
@@ -15,42 +14,67 @@ from services.scanner.engine.check import (
     not_tested,
     passed,
 )
+from services.scanner.engine.checks.management import administration_of
 from services.scanner.engine.evidence.base import Unseen
 from services.scanner.engine.evidence.ports import OpenPort, Ports, ScannedAddress
 
 DATABASES = frozenset(
     {"mysql", "postgresql", "mssql", "oracle", "mongodb", "redis", "memcached", "cassandra", "elasticsearch", "couchdb"}
+    | {"influxdb", "zookeeper", "kafka", "clickhouse", "neo4j", "bolt", "arangodb", "qdrant", "solr", "rethinkdb"}
 )
-DATABASE_PORTS = frozenset({1433, 1521, 3306, 5432, 5984, 6379, 9042, 9200, 9300, 11211, 27017})
-CONTAINER_APIS = frozenset({"docker", "kubernetes", "etcd", "consul"})
+DATABASE_PORTS = frozenset(
+    {1433, 1521, 2181, 3306, 5432, 5984, 6379, 7687, 8123, 9042, 9092, 9200, 9300, 11211, 27017, 27018, 27019, 28015}
+)
+CONTAINER_APIS = frozenset({"docker", "kubernetes", "kubelet", "etcd", "consul"})
+# What controls a machine or a program, whatever the page: remote administration, debuggers, controllers of plants.
+_CONTROL = {
+    "winrm": "Windows Remote Management",
+    "jdwp": "the Java debugger, which runs any code",
+    "adb": "the Android debugger, which runs any command",
+    "rmi": "a Java RMI registry",
+    "vmware-auth": "the remote console of VMware ESXi",
+    "openvpn-management": "the management of OpenVPN",
+    "asterisk-manager": "the management of Asterisk",
+    "s7": "a Siemens S7 controller",
+    "modbus": "a Modbus controller",
+}
 _EXPECTED = frozenset({"ssh", "smtp", "imap", "pop3"})
 _MAIL_IN_TLS = frozenset({465, 993, 995})
-_GREETING = frozenset({"ssh", "smtp", "imap", "pop3", "ftp", "telnet", "vnc", "mysql", "rsync"})  # these speak first
+# These speak first.
+_GREETING = frozenset(
+    {"ssh", "smtp", "imap", "pop3", "ftp", "telnet", "vnc", "mysql", "rsync", "irc", "nntp", "vmware-auth", "nats"}
+    | {"asterisk-manager", "openvpn-management"}
+)
 # What shows again that a store answers without a login, as our own question did.
 _QUERIES = {
     "redis": "printf 'INFO server\\r\\n' | nc -w 5 {address} {port}",
     "memcached": "printf 'version\\r\\n' | nc -w 5 {address} {port}",
+    "zookeeper": "printf 'srvr\\n' | nc -w 5 {address} {port}",
     "mongodb": "mongosh --host {address} --port {port} --eval 'db.adminCommand({{listDatabases: 1, nameOnly: true}})'",
+    "cassandra": "cqlsh {address} {port} -e 'SHOW VERSION'",
     "elasticsearch": "curl -sk {scheme}://{host}:{port}/",
     "couchdb": "curl -sk {scheme}://{host}:{port}/_all_dbs",
+    "influxdb": "curl -sk '{scheme}://{host}:{port}/query?q=SHOW+DATABASES'",
+    "clickhouse": "curl -sk {scheme}://{host}:{port}/",
+    "neo4j": "curl -sk {scheme}://{host}:{port}/",
+    "qdrant": "curl -sk {scheme}://{host}:{port}/collections",
     "docker": "curl -sk {scheme}://{host}:{port}/version",
-    "kubernetes": "curl -sk {scheme}://{host}:{port}/version",
+    "kubernetes": "curl -sk {scheme}://{host}:{port}/api",
+    "kubelet": "curl -sk {scheme}://{host}:{port}/pods",
     "etcd": "curl -sk {scheme}://{host}:{port}/version",
     "consul": "curl -sk {scheme}://{host}:{port}/v1/agent/self",
+    "winrm": "curl -ski {scheme}://{host}:{port}/wsman",
+    "jdwp": "printf JDWP-Handshake | nc -w 5 {address} {port}",
+    "smb": "nmap -Pn -p {port} --script smb-protocols {address}",
+    "rdp": "nmap -Pn -p {port} --script rdp-enum-encryption {address}",
     "http": "curl -sk {scheme}://{host}:{port}/",
 }
+_TUNNELS = frozenset({"pptp", "openvpn"})  # vpn_gateway_detected speaks of these
 _OWN_CHECKS = frozenset(
-    {*DATABASES, *CONTAINER_APIS, "telnet", "ftp", "rdp", "smb", "netbios", "vnc", "x11", "ldap", "rpc", "rsync"}
+    {*DATABASES, *CONTAINER_APIS, *_CONTROL, *_TUNNELS, "telnet", "ftp", "rdp", "smb", "netbios", "vnc", "x11", "ldap"}
+    | {"rpc", "rsync"}
 )
-# The titles and server names that admin pages of devices and servers show.
-_MANAGEMENT = re.compile(
-    r"\b(iDRAC\d?|Integrated Lights-Out|iLO \d|Supermicro BMC|IPMI|RouterOS|WebFig|pfSense|OPNsense|FortiGate|SonicWall"
-    r"|GlobalProtect Portal|Cisco ASDM|VMware ESXi|vSphere|vCenter|Proxmox Virtual Environment|UniFi|EdgeOS|DD-WRT"
-    r"|OpenWrt|LuCI|Synology|QNAP|Webmin|MiniServ|cPanel Login|WHM Login|Plesk Obsidian|Portainer|Cockpit"
-    r"|JetDirect|LaserJet)\b"
-)
-_WEAK_KEY_EXCHANGE = re.compile(r".*-sha1")  # RFC 9142 section 3
-_WEAK_REST = re.compile(r"ssh-dss|.*-cbc(@.*)?|arcfour.*|hmac-md5.*")
+_ANSWERS_EVERYWHERE = 0.8  # of the ports tried: a firewall that speaks for the host, or a trap for scanners
 
 
 @check("port_telnet_open")
@@ -75,7 +99,7 @@ def smb(ports: Ports) -> Iterator[Verdict]:
 
 @check("port_vnc_or_x11_open")
 def vnc_or_x11(ports: Ports) -> Iterator[Verdict]:
-    return _exposed(ports, {"vnc", "x11"}, usual={5900, 5901, 6000})
+    return _exposed(ports, {"vnc", "x11"}, usual={5900, 5901, 6000, 6001})
 
 
 @check("port_database_open")
@@ -85,12 +109,12 @@ def database(ports: Ports) -> Iterator[Verdict]:
 
 @check("port_container_api_open")
 def container_api(ports: Ports) -> Iterator[Verdict]:
-    return _exposed(ports, CONTAINER_APIS, usual={2375, 2379, 6443, 8500})
+    return _exposed(ports, CONTAINER_APIS, usual={2375, 2376, 2379, 6443, 8500, 10250})
 
 
 @check("port_ldap_open")
 def ldap(ports: Ports) -> Iterator[Verdict]:
-    return _exposed(ports, {"ldap"}, usual={389, 3268})
+    return _exposed(ports, {"ldap"}, usual={389, 636, 3268, 3269})
 
 
 @check("port_rpc_nfs_open")
@@ -100,84 +124,80 @@ def rpc_nfs(ports: Ports) -> Iterator[Verdict]:
 
 @check("port_ftp_cleartext")
 def ftp_cleartext(ports: Ports) -> Iterator[Verdict]:
+    """RFC 4217 section 4: a server that takes TLS answers AUTH TLS with 234."""
+
     def judge(scanned: ScannedAddress) -> Iterator[Verdict]:
-        for port in _of(scanned, {"ftp"}):
-            if not port.tls and not port.starttls:
-                reproduce = f"printf 'AUTH TLS\\r\\nQUIT\\r\\n' | nc -w 5 {scanned.address} {port.port}"
-                yield _failure(scanned, port, "FTP does not take AUTH TLS", reproduce=reproduce)
+        for port in of_protocols(scanned, {"ftp"}):
+            if port.tls or port.starttls:
+                continue
+            if port.starttls is None:
+                reason = f"the FTP server on port {port.port} did not say whether it takes AUTH TLS"
+                yield not_tested(scanned.host, Unseen(reason, "target"))
+                continue
+            reproduce = f"printf 'AUTH TLS\\r\\nQUIT\\r\\n' | nc -w 5 {scanned.address} {port.port}"
+            yield failure(scanned, port, "FTP does not take AUTH TLS", reproduce=reproduce)
 
-    return _by_host(ports, judge)
-
-
-@check("ssh_weak_algorithms")
-def ssh_weak_algorithms(ports: Ports) -> Iterator[Verdict]:
-    def judge(scanned: ScannedAddress) -> Iterator[Verdict]:
-        servers = _of(scanned, {"ssh"})
-        if not servers:
-            yield not_applicable(scanned.host, "no SSH server answers")
-        for port in servers:
-            weak = [version for version in ("SSH-1.5", "SSH-1.99") if port.banner.startswith(version)]
-            match port.ssh:
-                case Unseen() as unseen if not weak:
-                    yield not_tested(scanned.host, unseen)
-                    continue
-                case None | Unseen():
-                    pass
-                case offered:
-                    rest = (*offered.host_keys, *offered.ciphers, *offered.macs)
-                    weak += [name for name in offered.key_exchange if _WEAK_KEY_EXCHANGE.fullmatch(name)]
-                    weak += [name for name in rest if _WEAK_REST.fullmatch(name)]
-            if weak:
-                reproduce = f"nmap -Pn -p {port.port} --script ssh2-enum-algos {scanned.address}"
-                yield _failure(scanned, port, f"SSH offers {', '.join(weak[:5])}", reproduce=reproduce, weak=weak)
-
-    return _by_host(ports, judge)
+    return by_host(ports, judge)
 
 
 @check("database_without_authentication")
 def database_without_authentication(ports: Ports) -> Iterator[Verdict]:
     def judge(scanned: ScannedAddress) -> Iterator[Verdict]:
-        databases = _of(scanned, DATABASES)
+        databases = of_protocols(scanned, DATABASES)
         asked = [port for port in databases if port.open_access is not None]
         for port in asked:
             if port.open_access:
-                yield _failure(scanned, port, f"{port.protocol} answers a query without a login")
+                yield failure(scanned, port, f"{port.protocol} answers a query without a login")
         if not databases:
             yield not_applicable(scanned.host, "no database, cache or search service answers")
         elif not asked:
             reason = "whether a login is demanded shows only in an attempt to log in, which is not made"
             yield not_applicable(scanned.host, reason)
 
-    return _by_host(ports, judge)
+    return by_host(ports, judge)
 
 
 @check("management_interface_exposed")
 def management_interface(ports: Ports) -> Iterator[Verdict]:
     def judge(scanned: ScannedAddress) -> Iterator[Verdict]:
-        for port in _of(scanned, {"http"}):
-            shown = _MANAGEMENT.search(port.title) or _MANAGEMENT.search(port.banner)
-            if shown:
-                reason = f"the page looks like the administration of {shown[0]}"
-                yield _failure(scanned, port, reason, confidence="inferred", title=port.title)
+        for port in scanned.open:
+            if port.protocol in _CONTROL:
+                yield failure(scanned, port, f"{_CONTROL[port.protocol]} answers on port {port.port}")
+            elif port.protocol == "http" and (shown := administration_of(port.title, port.banner)):
+                reason = f"the page looks like the administration of {shown}"
+                yield failure(scanned, port, reason, confidence="inferred", title=port.title)
 
-    return _by_host(ports, judge)
+    return by_host(ports, judge)
 
 
 @check("port_unexpected_open")
 def unexpected(ports: Ports) -> Iterator[Verdict]:
     def judge(scanned: ScannedAddress) -> Iterator[Verdict]:
+        if _answers_everywhere(scanned):
+            tried = len(scanned.open) + len(scanned.closed) + len(scanned.filtered)
+            reason = (
+                f"{len(scanned.open)} of {tried} ports of {scanned.address} take connections, and most say nothing: "
+                "something answers in the place of services"
+            )
+            yield not_tested(scanned.host, Unseen(reason, "target"))
+            return
         for port in scanned.open:
-            if _is_expected(port) or port.protocol in _OWN_CHECKS:
+            if _is_expected(port) or port.protocol in _OWN_CHECKS or port.port in scanned.cdn_ports:
                 continue
             if port.protocol in ("unknown", "tls"):
-                yield _failure(scanned, port, f"port {port.port} is open, and what listens there is not recognised")
+                yield failure(scanned, port, f"port {port.port} is open, and what listens there is not recognised")
             else:
                 reason = (
                     f"port {port.port} ({port.protocol}) is open; whether it is meant to be only its owner can tell"
                 )
                 yield not_tested(scanned.host, Unseen(reason, "ours"))
 
-    return _by_host(ports, judge)
+    return by_host(ports, judge)
+
+
+def _answers_everywhere(scanned: ScannedAddress) -> bool:
+    tried = len(scanned.open) + len(scanned.closed) + len(scanned.filtered)
+    return tried > 20 and len(scanned.open) > _ANSWERS_EVERYWHERE * tried
 
 
 def _is_expected(port: OpenPort) -> bool:
@@ -188,17 +208,17 @@ def _exposed(ports: Ports, protocols: Set[str], usual: Set[int]) -> Iterator[Ver
     """Fails for every port behind which one of `protocols` is spoken; a silent service on a `usual` port may be one."""
 
     def judge(scanned: ScannedAddress) -> Iterator[Verdict]:
-        for port in _of(scanned, protocols):
-            yield _failure(scanned, port, f"{port.protocol} answers on port {port.port}")
-        for port in _of(scanned, {"unknown"}):
+        for port in of_protocols(scanned, protocols):
+            yield failure(scanned, port, f"{port.protocol} answers on port {port.port}{_grave(port)}")
+        for port in of_protocols(scanned, {"unknown"}):
             if port.port in usual:
                 reason = f"port {port.port} is open, but what listens there does not say what it is"
                 yield not_tested(scanned.host, Unseen(reason, "target"))
 
-    return _by_host(ports, judge)
+    return by_host(ports, judge)
 
 
-def _by_host(ports: Ports, judge: Callable[[ScannedAddress], Iterator[Verdict]]) -> Iterator[Verdict]:
+def by_host(ports: Ports, judge: Callable[[ScannedAddress], Iterator[Verdict]]) -> Iterator[Verdict]:
     """The failures `judge` finds at a host's addresses, each port once; where it yields nothing, the address passes."""
     if not ports.addresses:
         yield not_applicable(ports.domain, "it has no web host")
@@ -211,15 +231,31 @@ def _by_host(ports: Ports, judge: Callable[[ScannedAddress], Iterator[Verdict]])
 def _judged(scanned: ScannedAddress, judge: Callable[[ScannedAddress], Iterator[Verdict]]) -> list[Verdict]:
     if scanned.unseen:
         return [not_tested(scanned.host, scanned.unseen)]
+    return list(judge(scanned)) or [passed(scanned.host, **_looked_at(scanned))]
+
+
+def _looked_at(scanned: ScannedAddress) -> dict[str, Any]:
     seen = [f"{port.port}/{port.protocol}" for port in scanned.open]
-    return list(judge(scanned)) or [passed(scanned.host, address=scanned.address, open=seen)]
+    more: dict[str, Any] = {"cdn": scanned.cdn} if scanned.cdn else {}
+    if scanned.untried:
+        more["untried"] = len(scanned.untried)
+    return {"address": scanned.address, "open": seen, **more}
 
 
-def _of(scanned: ScannedAddress, protocols: Set[str]) -> list[OpenPort]:
+def _grave(port: OpenPort) -> str:
+    """What makes it worse than merely being there."""
+    if port.details.get("smb1") == "accepted":
+        return ", and accepts SMB version 1"
+    if port.details.get("nla") == "not required":
+        return ", and asks for no authentication before it shows its login screen"
+    return ", and asks for no password" if port.open_access and port.protocol in ("vnc", "x11") else ""
+
+
+def of_protocols(scanned: ScannedAddress, protocols: Set[str]) -> list[OpenPort]:
     return [port for port in scanned.open if port.protocol in protocols]
 
 
-def _failure(
+def failure(
     scanned: ScannedAddress,
     port: OpenPort,
     reason: str,
@@ -237,8 +273,15 @@ def _failure(
         protocol=port.protocol,
         tls=port.tls,
         banner=port.banner,
+        **_told(port),
         **evidence,
     )
+
+
+def _told(port: OpenPort) -> dict[str, Any]:
+    """What the service says beyond its banner."""
+    found = {"product": port.product, "version": port.version, **port.details}
+    return {name: value for name, value in found.items() if value}
 
 
 def _ask_again(scanned: ScannedAddress, port: OpenPort) -> str:

@@ -7,7 +7,8 @@ from services.scanner.engine.evidence.base import Unseen
 from services.scanner.engine.evidence.mail import MailRecords
 from services.scanner.engine.parsers import dmarc, spf
 from services.scanner.engine.parsers.errors import ParseError
-from services.scanner.engine.parsers.spf_evaluation import MAX_LOOKUPS, MAX_VOID, Evaluation, evaluate
+from services.scanner.engine.parsers.spf_check_host import MAX_LOOKUPS, MAX_VOID
+from services.scanner.engine.parsers.spf_evaluation import Evaluation, evaluate
 
 ENFORCING = ("quarantine", "reject")
 NULL_MX = "."  # RFC 7505
@@ -17,7 +18,7 @@ def _records(mail: MailRecords) -> tuple[str, ...] | Unseen:
     texts = mail.found(mail.domain, "TXT")
     if texts is None or isinstance(texts, Unseen):
         return texts or Unseen("the TXT records were not asked for", "ours")
-    return tuple(text for text in texts if spf.is_record(text))
+    return spf.select(texts)
 
 
 def _receives(mail: MailRecords) -> bool | Unseen:

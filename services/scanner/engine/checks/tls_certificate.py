@@ -1,4 +1,4 @@
-"""Checks of the certificate: dates, names, trust, key and signature."""
+"""Checks of the certificate: dates, names, key, signature and lifetime."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -6,10 +6,10 @@ from typing import Any
 
 from services.scanner.engine.check import Verdict, check, failed, not_applicable, not_tested, passed
 from services.scanner.engine.checks.tls_hosts import by_certificate, by_service, s_client
+from services.scanner.engine.checks.tls_trust import SHOW, privately_issued
 from services.scanner.engine.evidence.base import Unseen
 from services.scanner.engine.evidence.tls import Certificate, Endpoint, Service, Tls, Trust
 
-_SHOW = "-showcerts"
 _MINIMUM_BITS = {"RSA": 2048, "DSA": 2048, "EC": 224}
 # The longest validity by the day of issue: CA/Browser Forum Baseline Requirements 6.3.2, ballot SC-081v3.
 _LONGEST = (
@@ -76,55 +76,20 @@ def name_mismatch(tls: Tls) -> Iterator[Verdict]:
     return by_certificate(tls, judge)
 
 
-@check("ssl_certificate_untrusted")
-def untrusted(tls: Tls) -> Iterator[Verdict]:
-    def judge(endpoint: Endpoint, service: Service) -> Verdict:
-        trust = service.trust
-        if isinstance(trust, Unseen):
-            return not_tested(endpoint.asset, trust)
-        seen: dict[str, Any] = {"store": trust.store, "chain": _subjects(service)}
-        match trust.status:
-            case "trusted":
-                return passed(endpoint.asset, **seen)
-            case "incomplete":
-                reason = f"{trust.reason}, so no path to a root can be followed"
-                return not_tested(endpoint.asset, Unseen(reason, "target"))
-            case "untrusted":
-                return failed(endpoint.asset, trust.reason, reproduce=s_client(endpoint, _SHOW), **seen)
-
-    return by_service(tls, judge)
-
-
-@check("ssl_certificate_chain_incomplete")
-def chain_incomplete(tls: Tls) -> Iterator[Verdict]:
-    def judge(endpoint: Endpoint, service: Service) -> Verdict:
-        trust = service.trust
-        if isinstance(trust, Unseen):
-            return not_tested(endpoint.asset, trust)
-        seen: dict[str, Any] = {"store": trust.store, "chain": _subjects(service)}
-        match trust.status:
-            case "trusted":
-                return passed(endpoint.asset, **seen)
-            case "untrusted":
-                return not_applicable(endpoint.asset, "there is no path to a trusted root that could be complete")
-            case "incomplete":
-                reproduce = s_client(endpoint, _SHOW)
-                return failed(endpoint.asset, trust.reason, reproduce=reproduce, confidence="inferred", **seen)
-
-    return by_service(tls, judge)
-
-
 @check("ssl_certificate_weak_key")
 def weak_key(tls: Tls) -> Iterator[Verdict]:
     def judge(endpoint: Endpoint, certificate: Certificate) -> Verdict:
         if certificate.key_type == "other":
             return not_tested(endpoint.asset, Unseen("its key is of a type that is not known here", "ours"))
         seen: dict[str, Any] = {"key_type": certificate.key_type, "key_bits": certificate.key_bits}
-        if certificate.key_bits >= _MINIMUM_BITS.get(certificate.key_type, 0):
-            return passed(endpoint.asset, **seen)
-        reason = f"the key is {certificate.key_type} of {certificate.key_bits} bit"
-        reproduce = s_client(endpoint) + " | openssl x509 -noout -text | grep Public-Key"
-        return failed(endpoint.asset, reason, reproduce=reproduce, **seen)
+        reproduce = s_client(endpoint) + " | openssl x509 -noout -text | grep -A 25 Public-Key"
+        if certificate.key_bits < _MINIMUM_BITS.get(certificate.key_type, 0):
+            reason = f"the key is {certificate.key_type} of {certificate.key_bits} bit"
+            return failed(endpoint.asset, reason, reproduce=reproduce, **seen)
+        if certificate.key_flaws:
+            seen["flaws"] = list(certificate.key_flaws)
+            return failed(endpoint.asset, f"the key {certificate.key_flaws[0]}", reproduce=reproduce, **seen)
+        return passed(endpoint.asset, **seen)
 
     return by_certificate(tls, judge)
 
@@ -134,7 +99,9 @@ def weak_signature(tls: Tls) -> Iterator[Verdict]:
     def judge(endpoint: Endpoint, service: Service) -> Verdict:
         if isinstance(service.chain, Unseen):
             return not_tested(endpoint.asset, service.chain)
-        judged = [each for each in service.chain if not each.self_issued]  # nobody relies on a root's own signature
+        path = service.trust.path if isinstance(service.trust, Trust) else ()
+        used = [each for each in service.chain if not path or each.sha256 in path]  # others serve old clients
+        judged = [each for each in used if not each.self_issued]  # nobody relies on a root's own signature
         seen: dict[str, Any] = {"signatures": {each.subject: each.signature_algorithm for each in judged}}
         for each in judged:
             if any(digest in each.signature_algorithm for digest in ("MD5", "SHA1")):
@@ -151,8 +118,11 @@ def lifetime_excessive(tls: Tls) -> Iterator[Verdict]:
         certificate = service.certificate
         if isinstance(certificate, Unseen):
             return not_tested(endpoint.asset, certificate)
-        if isinstance(service.trust, Trust) and service.trust.status == "untrusted":
-            return not_applicable(endpoint.asset, "the limits bind public authorities, and none of these issued it")
+        if private := privately_issued(service):
+            return not_applicable(endpoint.asset, f"the limits bind public authorities: {private}")
+        if isinstance(service.trust, Trust) and not service.trust.root:
+            reason = f"{service.trust.reason}, so nothing proves that a public authority issued it"
+            return not_tested(endpoint.asset, Unseen(reason, "target"))
         longest = next((days for since, days in _LONGEST if certificate.not_before >= since), None)
         if longest is None:
             return not_applicable(endpoint.asset, "the certificate is older than the limits")
@@ -181,10 +151,6 @@ def wildcard(tls: Tls) -> Iterator[Verdict]:
     return by_certificate(tls, judge)
 
 
-def _subjects(service: Service) -> list[str]:
-    return [] if isinstance(service.chain, Unseen) else [each.subject for each in service.chain]
-
-
 def _dates(endpoint: Endpoint) -> str:
     return s_client(endpoint) + " | openssl x509 -noout -dates"
 
@@ -192,7 +158,7 @@ def _dates(endpoint: Endpoint) -> str:
 def _signatures(endpoint: Endpoint) -> str:
     """Of every certificate that is sent; `openssl x509` would show the first alone."""
     bundle = "openssl crl2pkcs7 -nocrl -certfile /dev/stdin | openssl pkcs7 -print_certs -noout -text"
-    return f"{s_client(endpoint, _SHOW)} | {bundle} | grep -E 'Subject:|Signature Algorithm'"
+    return f"{s_client(endpoint, SHOW)} | {bundle} | grep -E 'Subject:|Signature Algorithm'"
 
 
 def _iso(moment: datetime) -> str:

@@ -1,18 +1,27 @@
 """Checks of the cipher suites that are accepted, and of the key exchange."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from services.scanner.engine.check import Verdict, check, failed, not_applicable, not_tested, passed
+from services.scanner.engine.checks.tls_attacks import accepted as all_accepted
+from services.scanner.engine.checks.tls_attacks import breakable, named, of_small_blocks, of_suites, unprotected
 from services.scanner.engine.checks.tls_hosts import by_service, nmap, s_client
 from services.scanner.engine.evidence.base import Unseen
 from services.scanner.engine.evidence.tls import Accepted, Answer, Declined, DhGroup, Endpoint, Service, Tls
 
 _MINIMUM_DH_BITS = 2048
+_WITHIN_REACH = 1024  # bits whose discrete logarithm those with means are held to compute (CVE-2015-4000)
 _FIELD = {
     "null_or_anonymous": "that encrypt nothing or name nobody",
     "export_rc4_des": "with export, RC4 or DES encryption",
     "triple_des": "with a 64-bit block cipher",
+}
+
+_KINDS: dict[str, Callable[[str], bool]] = {
+    "null_or_anonymous": unprotected,
+    "export_rc4_des": breakable,
+    "triple_des": of_small_blocks,
 }
 
 
@@ -27,8 +36,20 @@ def _weak(tls: Tls, group: str) -> Iterator[Verdict]:
             case Declined(how):
                 return passed(endpoint.asset, answer=how)
             case Accepted(version, suite):
-                reason = f"{suite} is accepted, of the suites {_FIELD[group]}"
-                return failed(endpoint.asset, reason, reproduce=nmap(endpoint), version=version, suite=suite)
+                found = (name for each in service.suites if each.version != "SSLv2" for name in each.names)
+                seen = list(dict.fromkeys((suite, *filter(_KINDS[group], found))))
+                others = f" and {len(seen) - 1} more" if len(seen) > 1 else ""
+                reason = f"{suite}{others} is accepted, of the suites {_FIELD[group]}"
+                attacks = of_suites(seen)
+                return failed(
+                    endpoint.asset,
+                    reason,
+                    reproduce=nmap(endpoint),
+                    version=version,
+                    suite=suite,
+                    suites=seen,
+                    attacks=attacks,
+                )
 
     return by_service(tls, judge)
 
@@ -55,7 +76,8 @@ def no_forward_secrecy(tls: Tls) -> Iterator[Verdict]:
             case Unseen() as unseen:
                 return not_tested(endpoint.asset, unseen)
             case Accepted(version, suite):
-                return passed(endpoint.asset, version=version, suite=suite)
+                order = service.features.preference
+                return passed(endpoint.asset, version=version, suite=suite, preference=order, **all_accepted(service))
             case Declined(how):
                 chosen = {answer.version: answer.suite for answer in service.accepted}
                 reproduce = s_client(endpoint, "-no_tls1_3 -cipher ECDHE:DHE")
@@ -81,7 +103,9 @@ def no_aead(tls: Tls) -> Iterator[Verdict]:
             case Declined(how):
                 reproduce = s_client(endpoint, "-tls1_2 -cipher AESGCM:AESCCM:CHACHA20")
                 reason = "TLS 1.2 is accepted with CBC suites only"
-                return failed(endpoint.asset, reason, reproduce=reproduce, answer=how, suite=tls12.suite)
+                seen: dict[str, Any] = {"suite": tls12.suite, "suites": list(service.suites_of("TLSv1.2"))}
+                attacks = named("LUCKY13") if "_CBC_" in tls12.suite else []
+                return failed(endpoint.asset, reason, reproduce=reproduce, answer=how, attacks=attacks, **seen)
 
     return by_service(tls, judge)
 
@@ -109,4 +133,5 @@ def _judged_group(endpoint: Endpoint, suite: str, group: DhGroup) -> Verdict:
     known = f", the known prime of {group.known_prime}" if group.known_prime else ""
     reason = f"the Diffie-Hellman group has {group.bits} bit{known}"
     reproduce = s_client(endpoint, "-no_tls1_3 -cipher DHE:@SECLEVEL=0") + " | grep 'Temp Key'"
-    return failed(endpoint.asset, reason, reproduce=reproduce, **seen)
+    attacks = named("Logjam") if group.bits <= _WITHIN_REACH else []
+    return failed(endpoint.asset, reason, reproduce=reproduce, attacks=attacks, **seen)

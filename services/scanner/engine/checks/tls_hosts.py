@@ -11,7 +11,7 @@ from services.scanner.engine.evidence.tls import Certificate, Endpoint, NoServic
 def by_service(tls: Tls, judge: Callable[[Endpoint, Service], Verdict]) -> Iterator[Verdict]:
     """`judge` each endpoint that speaks TLS; the addresses of one host give one verdict."""
     if not tls.endpoints:
-        yield not_applicable(tls.domain, "it has no web host")
+        yield not_applicable(tls.domain, "it has no web host, and its mail hosts speak no TLS but on port 25")
     yield from merged(_judged(endpoint, judge) for endpoint in tls.endpoints)
 
 
@@ -27,10 +27,16 @@ def by_certificate(tls: Tls, judge: Callable[[Endpoint, Certificate], Verdict]) 
     return by_service(tls, of_service)
 
 
+_STARTTLS = {25: "smtp", 587: "smtp", 143: "imap", 110: "pop3"}
+
+
 def s_client(endpoint: Endpoint, options: str = "") -> str:
     """The command that shows it again."""
     address = f"[{endpoint.address}]" if ":" in endpoint.address else endpoint.address
-    command = f"openssl s_client -connect {address}:{endpoint.port} -servername {endpoint.host} {options}".rstrip()
+    starttls = f"-starttls {_STARTTLS[endpoint.port]} " if endpoint.port in _STARTTLS else ""
+    command = (
+        f"openssl s_client {starttls}-connect {address}:{endpoint.port} -servername {endpoint.host} {options}".rstrip()
+    )
     return f"{command} </dev/null"
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from services.scanner.engine.check import Verdict, check, failed, not_applicable, not_tested, passed
+from services.scanner.engine.checks.tls_attacks import of_versions
 from services.scanner.engine.checks.tls_hosts import by_service, nmap, s_client
 from services.scanner.engine.evidence.base import Unseen
 from services.scanner.engine.evidence.tls import Accepted, Declined, Endpoint, Service, Tls, Version
@@ -19,6 +20,7 @@ def _outdated(tls: Tls, versions: Sequence[Version]) -> Iterator[Verdict]:
         for version, answer in answers.items():
             if isinstance(answer, Accepted):
                 seen: dict[str, Any] = {"version": version, "suite": answer.suite}
+                seen |= {"suites": list(service.suites_of(version)), "attacks": of_versions(service, versions)}
                 return failed(endpoint.asset, f"{version} is accepted", reproduce=_handshake(endpoint, version), **seen)
         unseen = [answer for answer in answers.values() if isinstance(answer, Unseen)]
         if unseen:

@@ -16,3 +16,4 @@ class Unseen:
 
     reason: str
     fault: Fault
+    silent: bool = False  # nothing was said at all, so that another time may tell more

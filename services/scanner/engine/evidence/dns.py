@@ -12,6 +12,8 @@ class Soa:
     rcode: str
     authoritative: bool  # the AA flag, with the SOA itself in the answer
     serial: int | None
+    primary: str = ""  # MNAME
+    timers: tuple[int, int, int, int] | None = None  # refresh, retry, expire, minimum; seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class Transfer:
 
 @dataclass(frozen=True, slots=True)
 class ServerAnswers:
-    """One address of one name server. Where it did not answer for the SOA, nothing more was asked."""
+    """One address of one name server, all asked at once."""
 
     name: str
     address: str
@@ -47,6 +49,17 @@ class ServerAnswers:
     @property
     def authoritative(self) -> bool:
         return isinstance(self.soa, Soa) and self.soa.authoritative
+
+
+@dataclass(frozen=True, slots=True)
+class Delegation:
+    """What a server of the parent zone says of the zone's name servers."""
+
+    parent: str  # the zone above
+    server: str
+    address: str
+    nameservers: tuple[str, ...]
+    glue: tuple[tuple[str, tuple[str, ...]], ...] = ()  # name server, its addresses as the parent gives them
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +77,8 @@ class DnsZone:
     caa: tuple[CaaSet, ...] = ()  # the domain first
     random_name: str = ""  # a name that nobody made
     random_records: tuple[str, ...] | Unseen = field(default=())
+    delegation: Delegation | Unseen = field(default=Unseen("the parent's servers were not asked", "ours"))
+    aliases: tuple[tuple[str, str], ...] = ()  # name servers that are aliases, with what for
 
     @property
     def relevant_caa(self) -> CaaSet | Unseen | None:

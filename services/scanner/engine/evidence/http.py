@@ -6,9 +6,13 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from services.scanner.engine.evidence.base import Unseen
+from services.scanner.engine.parsers import malware
 from services.scanner.engine.parsers.html import Document
+from services.scanner.engine.parsers.secrets import Secret
+from services.scanner.engine.parsers.technologies import Trace
 
 Scheme = Literal["http", "https"]
+CorsTrick = Literal["null", "suffix", "prefix", "plain"]
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -68,6 +72,7 @@ class ErrorReply:
     url: str
     status: int
     details: tuple[str, ...]  # kinds of inner detail shown, by name
+    traces: tuple[Trace, ...] = ()  # of software
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,16 @@ class Listing:
 
 
 @dataclass(frozen=True, slots=True)
+class CorsReply:
+    """The answer to an `Origin` that a careless comparison takes for the site's own."""
+
+    trick: CorsTrick  # "suffix": https://example.com.<foreign>; "prefix": https://foreign-example.com; "plain": http://
+    origin: str
+    allow_origin: str | None
+    allow_credentials: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """Where a chain ends, within the registrable domain: a page that visitors get, looked at more closely."""
 
@@ -86,9 +101,14 @@ class Page:
     document: Document | None  # None where it is no HTML
     cors: Response | Unseen  # the answer to the same request with a foreign `Origin`
     default_of: str = ""  # the product whose untouched start page it is
+    traces: tuple[Trace, ...] = ()  # of software, in its markup
     lists_bucket: bool = False
     errors: tuple[ErrorReply | Unseen, ...] = ()
     listings: tuple[Listing | Unseen, ...] = ()
+    cors_tricks: tuple[CorsReply | Unseen, ...] = ()
+    turned_away: str = ""  # why this is a refusal of the scan and no page that visitors get
+    secrets: tuple[Secret, ...] = ()  # in the page's own markup and scripts
+    malicious: tuple[malware.Finding, ...] = ()  # code in its own scripts that is known to do harm
 
     @property
     def asset(self) -> str:
@@ -101,6 +121,7 @@ class SecurityTxtReply:
 
     response: Response
     text: str  # at most 32 KiB; "" unless it answered 200
+    legacy: bool = False  # found at /security.txt alone
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from typing import Literal
 
 from services.scanner.engine.evidence.base import Unseen
 
-MailType = Literal["TXT", "MX", "A", "AAAA"]
+MailType = Literal["TXT", "MX", "A", "AAAA", "PTR"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,7 @@ class MailRecords:
     registrable: str
     lookups: tuple[Lookup, ...]
     selectors: tuple[str, ...]  # that DKIM keys were looked for at
+    keys_below: bool | None = None  # whether any name exists below `_domainkey` (RFC 8020); None: not known
 
     def found(self, name: str, record_type: MailType) -> tuple[str, ...] | Unseen | None:
         """None where that was not asked."""

@@ -1,18 +1,25 @@
-"""Which TCP ports answer, and what the services behind them say of themselves."""
+"""Which ports answer, and what the services behind them say of themselves."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
 
 from services.scanner.engine.evidence.base import Unseen
+from services.scanner.engine.evidence.port_numbers import FULL_PORTS, PORTS, UDP_PORTS
 
-# The ports that are tried: those of services often met or dangerous on the open Internet.
-PORTS: tuple[int, ...] = (
-    *(21, 22, 23, 25, 53, 79, 80, 81, 88, 110, 111, 113, 119, 135, 139, 143, 179, 389, 443, 444, 445, 464, 465),
-    *(502, 512, 513, 514, 515, 548, 554, 587, 593, 623, 631, 636, 873, 902, 990, 992, 993, 995, 1080, 1194, 1433),
-    *(1521, 1723, 1883, 2049, 2082, 2083, 2086, 2087, 2222, 2375, 2376, 2379, 3000, 3128, 3268, 3306, 3389, 3690),
-    *(4369, 4443, 4444, 5000, 5060, 5432, 5601, 5672, 5900, 5901, 5984, 5985, 5986, 6000, 6379, 6443, 7001, 8000),
-    *(8006, 8008, 8080, 8081, 8086, 8088, 8443, 8500, 8834, 8888, 9000, 9042, 9090, 9100, 9200, 9300, 9418, 9443),
-    *(10000, 10250, 10443, 11211, 15672, 27017, 50000),
-)
+__all__ = [
+    "FULL_PORTS",
+    "PORTS",
+    "UDP_PORTS",
+    "Datagrams",
+    "OpenPort",
+    "Ports",
+    "ScannedAddress",
+    "Snmp",
+    "SshAlgorithms",
+    "UdpAnswer",
+    "UdpHost",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +44,12 @@ class OpenPort:
     open_access: bool | None = None  # whether it answered a query without a login; None: it was not asked
     starttls: bool | None = None  # FTP: AUTH TLS is offered; None: not FTP, or it did not say
     ssh: SshAlgorithms | Unseen | None = None
+    ssh_methods: tuple[str, ...] | Unseen | None = (
+        None  # how SSH lets users in (RFC 4252 section 5.1), as it lists them
+    )
+    product: str = ""  # as the banner names it: "OpenSSH", "vsFTPd", "MariaDB"; "" where it does not
+    version: str = ""  # beside it: "9.9p1"
+    details: Mapping[str, str] = field(default_factory=dict)  # {"nla": "not required"}, {"smb1": "accepted"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +62,48 @@ class ScannedAddress:
     closed: tuple[int, ...]
     filtered: tuple[int, ...]
     unseen: Unseen | None = None  # why nothing can be said of it: no way there, or not one port answered
+    cdn: str = ""  # the content delivery network whose address this is: "Cloudflare"
+    cdn_ports: tuple[int, ...] = ()  # which that network opens for all its customers
+    untried: tuple[int, ...] = ()  # for which a full scan had no time left
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
     domain: str
     addresses: tuple[ScannedAddress, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UdpAnswer:
+    """What a UDP service made of a small question from a stranger. "closed": ICMP says so; "silent": asked twice."""
+
+    port: int
+    service: str  # "ntp", "memcached", "ssdp", "chargen", "cldap"
+    state: Literal["answers", "refuses", "closed", "silent"]  # "refuses": it answers, but not what was asked
+    asked: int = 0  # bytes sent
+    answered: int = 0  # bytes of the first answer
+    banner: str = ""  # its beginning
+
+
+@dataclass(frozen=True, slots=True)
+class UdpHost:
+    host: str
+    address: str
+    answers: tuple[UdpAnswer, ...]
+    unseen: Unseen | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Datagrams:
+    """UDP services that let themselves be used against others."""
+
+    domain: str
+    hosts: tuple[UdpHost, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Snmp:
+    """Whether SNMP v1 or v2c takes the community "public"; each answer's `banner` is its sysDescr."""
+
+    domain: str
+    hosts: tuple[UdpHost, ...]

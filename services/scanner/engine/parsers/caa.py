@@ -10,20 +10,24 @@ KNOWN_TAGS = frozenset(
     {"issue", "issuewild", "iodef", "issuemail", "issuevmc", "contactemail", "contactphone"}
 )
 CRITICAL = 128
-_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_LABEL = r"[A-Za-z0-9]+(?:-+[A-Za-z0-9]+)*"
 _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
-_PARAMETER = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?[ \t]*=[ \t]*[\x21-\x3a\x3c-\x7e]*")
+_PARAMETER = re.compile(rf"({_LABEL})[ \t]*=[ \t]*([\x21-\x3a\x3c-\x7e]*)")
+_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[\x21-\x7e]+")
+_METHODS = re.compile(r"[A-Za-z0-9-]+(?:,[A-Za-z0-9-]+)*")
+_ISSUERS = frozenset({"issue", "issuewild", "issuemail", "issuevmc"})
 _SEEN = re.compile(r'([0-9]{1,5})[ \t]+([^ \t"]{1,255})[ \t]+("?)(.*)\3', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class Property:
-    """`issuer` is the domain of an issue, issuewild or issuemail tag; "" there means: nobody may issue."""
+    """`issuer` is the domain of an issue, issuewild, issuemail or issuevmc tag; "" there means: nobody may issue."""
 
     critical: bool
     tag: str  # lower case
     value: str
     issuer: str | None = None
+    parameters: tuple[tuple[str, str], ...] = ()  # name in lower case, value
 
 
 def parse(data: str) -> Property:
@@ -39,19 +43,36 @@ def parse(data: str) -> Property:
     critical = bool(flags & CRITICAL)
     if critical and tag not in KNOWN_TAGS:
         raise ParseError(f"the critical tag {tag[:40]!r} is not registered: no authority may issue")
-    if tag in ("issue", "issuewild", "issuemail"):
-        return Property(critical, tag, value, _issuer(value))
+    if tag in _ISSUERS:
+        issuer, parameters = _issuer(value)
+        _fit(parameters)
+        return Property(critical, tag, value, issuer, parameters)
     if tag == "iodef" and not value.startswith(("mailto:", "http://", "https://")):
         raise ParseError(f"iodef {value[:80]!r} is not a mailto:, http: or https: URL")
     return Property(critical, tag, value)
 
 
-def _issuer(value: str) -> str:
+def _issuer(value: str) -> tuple[str, tuple[tuple[str, str], ...]]:
     """RFC 8659 section 4.2: an issuer's domain, then parameters; a value that does not parse allows nobody."""
-    domain, *parameters = (part.strip(" \t") for part in value.split(";"))
+    domain, *rest = (part.strip(" \t") for part in value.split(";"))
     if domain and not _DOMAIN.fullmatch(domain):
         raise ParseError(f"{domain[:80]!r} is not an issuer's domain name: no authority may issue")
-    for parameter in parameters:
-        if parameter and not _PARAMETER.fullmatch(parameter):
-            raise ParseError(f"{parameter[:80]!r} is not a parameter: it should read name=value")
-    return domain.lower()
+    if rest == [""]:  # the parameters may be left out after the semicolon
+        return domain.lower(), ()
+    found = []
+    for part in rest:
+        seen = _PARAMETER.fullmatch(part)
+        if seen is None:
+            raise ParseError(f"{part[:80]!r} is not a parameter: it should read name=value")
+        found.append((seen[1].lower(), seen[2]))
+    return domain.lower(), tuple(found)
+
+
+def _fit(parameters: tuple[tuple[str, str], ...]) -> None:
+    """RFC 8657 sections 3 and 4: with a parameter that cannot be met, the property allows nobody."""
+    for name, form, what in (("accounturi", _URI, "a URI"), ("validationmethods", _METHODS, "a list of methods")):
+        values = [value for given, value in parameters if given == name]
+        if len(values) > 1:
+            raise ParseError(f"{name} is there {len(values)} times: no account or method fits all")
+        if values and not form.fullmatch(values[0]):
+            raise ParseError(f"{name} {values[0][:80]!r} is not {what}: nobody may issue by it")

@@ -17,6 +17,20 @@ class Key:
     bits: int  # of an RSA modulus; 0 where revoked or of an unknown algorithm
     hashes: tuple[str, ...]  # () means any
     revoked: bool
+    testing: bool = False  # t=y: verifiers treat the mail as if it were not signed (section 3.6.1)
+    services: tuple[str, ...] = ("*",)
+
+    @property
+    def for_mail(self) -> bool:
+        return bool({"*", "email"} & set(self.services))
+
+    @property
+    def usable(self) -> bool:
+        """By a verifier of today, for the domain's mail: a known algorithm, and a hash that it may use (RFC 8301)."""
+        known = self.algorithm in ("rsa", "ed25519") and (
+            not self.hashes or bool({"sha1", "sha256"} & set(self.hashes))
+        )
+        return known and self.for_mail and not self.revoked
 
 
 def parse(record: str) -> Key:
@@ -33,9 +47,15 @@ def parse(record: str) -> Key:
     return Key(
         algorithm=algorithm,
         bits=_bits(algorithm, key) if key else 0,
-        hashes=tuple(name.strip().lower() for name in found["h"].split(":")) if found.get("h") else (),
+        hashes=_list(found.get("h", "")),
         revoked=not key,
+        testing="y" in _list(found.get("t", "")),
+        services=_list(found.get("s", "")) or ("*",),
     )
+
+
+def _list(value: str) -> tuple[str, ...]:
+    return tuple(filter(None, (name.strip(_WHITESPACE).lower() for name in value.split(":"))))
 
 
 def _tags(record: str) -> dict[str, str]:

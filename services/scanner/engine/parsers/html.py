@@ -12,17 +12,35 @@ from typing import Literal
 from urllib.parse import urljoin
 
 Kind = Literal["script", "style", "frame", "object", "image"]
-
 MAX_ELEMENTS = 50_000
 MAX_RESOURCES = 500
 MAX_FORMS = 100
+MAX_HOSTS = 100
 MAX_URL = 2048
 
+_INTEGRITY = re.compile(r"sha(?:256|384|512)-[A-Za-z0-9+/_-]+={0,2}(?:\?|\Z)", re.IGNORECASE)
 _OPENING = re.compile(r"<(?=[a-z]|!--|/form)", re.IGNORECASE)
 _TAG_NAME = re.compile(r"[A-Za-z][^\t\n\f\r />]*")
 _ATTRIBUTE = re.compile(r"[\t\n\f\r /]*(?P<name>[^\t\n\f\r />][^\t\n\f\r />=]*)[\t\n\f\r ]*(?P<equals>=?)[\t\n\f\r ]*")
 _UNQUOTED = re.compile(r"[^\t\n\f\r >]*")
-_RAW_TEXT = {name: re.compile(f"</{name}", re.IGNORECASE) for name in ("script", "style", "textarea", "title", "xmp")}
+_RAW_TEXT = {
+    name: re.compile(rf"</{name}(?=[\t\n\f\r />])", re.IGNORECASE)
+    for name in ("script", "style", "textarea", "title", "xmp", "iframe", "noembed", "noframes")
+}
+_FALLBACK_TEXT = frozenset(("iframe", "noembed", "noframes"))
+_KEPT_CONTENT = {"style": 64 * 1024, "script": 64 * 1024}  # characters; of other raw text, few
+_IN_HEAD = frozenset(("html", "head", "title", "base", "link", "meta", "style", "script", "noscript", "template"))
+_CSS_ADDRESS = re.compile(
+    r"(?P<import>@import\s{0,20}(?:url\(\s{0,20})?|url\(\s{0,20})[\"']?(?P<url>[^\"'()\s<>]{1,2048})", re.IGNORECASE
+)
+_NAMED_HOST = re.compile(r"(?:\\?/){2}((?:[a-z0-9-]{1,63}\.){1,8}[a-z]{2,24})(?=[\\/\"'?:])", re.IGNORECASE)
+_PRELOADED: Mapping[str, Kind] = {
+    "script": "script",
+    "style": "style",
+    "image": "image",
+    "audio": "image",
+    "video": "image",
+}
 _SOURCES: Mapping[str, tuple[tuple[str, Kind], ...]] = {
     "script": (("src", "script"),),
     "iframe": (("src", "frame"),),
@@ -45,6 +63,11 @@ class Resource:
     url: str  # absolute
     integrity: str = ""
 
+    @property
+    def pinned(self) -> bool:
+        """Whether browsers check its content: a valid hash is there (Subresource Integrity, section 3.3.2)."""
+        return any(_INTEGRITY.match(token) for token in self.integrity.split())
+
 
 @dataclass(frozen=True, slots=True)
 class Form:
@@ -57,8 +80,10 @@ class Document:
     title: str = ""
     resources: tuple[Resource, ...] = ()
     forms: tuple[Form, ...] = ()
-    policies: tuple[str, ...] = ()  # of <meta http-equiv="Content-Security-Policy">
+    policies: tuple[str, ...] = ()  # of <meta http-equiv="Content-Security-Policy"> in the head
     referrer: str = ""  # of <meta name="referrer">
+    generators: tuple[str, ...] = ()  # of <meta name="generator">
+    named_hosts: tuple[str, ...] = ()  # in addresses within inline scripts, which may load more
 
     def loads(self, *kinds: Kind) -> tuple[Resource, ...]:
         return tuple(resource for resource in self.resources if resource.kind in kinds)
@@ -81,10 +106,16 @@ class _Page:
     resources: list[Resource] = field(default_factory=list)
     forms: list[Form] = field(default_factory=list)
     policies: list[str] = field(default_factory=list)
+    generators: list[str] = field(default_factory=list)
     action: str | None = None  # of the open form
     password: bool = False  # the open form, or the page outside any, asks for one
+    in_head: bool = True
+    named_hosts: dict[str, None] = field(default_factory=dict)
 
     def element(self, name: str, attributes: Mapping[str, str], content: str) -> None:
+        self.in_head = self.in_head and name in _IN_HEAD
+        if "url(" in attributes.get("style", "").lower():
+            self._css(attributes["style"])
         for attribute, kind in _SOURCES.get(name, ()):
             for value in _addresses(attribute, attributes.get(attribute, "")):
                 self._add(kind, value, attributes.get("integrity", ""))
@@ -93,13 +124,20 @@ class _Page:
                 self.title = " ".join(unescape(content).split())[:200]
             case "base" if not self.base and attributes.get("href"):
                 self.base = _join(self.url, attributes["href"]) or ""
+            case "style":
+                self._css(content)
+            case "script" if len(self.named_hosts) < MAX_HOSTS:
+                self.named_hosts.update((found[1].lower(), None) for found in islice(_NAMED_HOST.finditer(content), 50))
+            case "body" if attributes.get("background"):
+                self._add("image", attributes["background"])
             case "link":
                 self._link(attributes)
             case "meta":
                 self._meta(attributes)
             case "form":
                 self._close_form()
-                self.action = _join(self.base or self.url, attributes.get("action", "")) or ""
+                dialog = attributes.get("method", "").strip().lower() == "dialog"  # submits nothing anywhere
+                self.action = self.url if dialog else self._target(attributes.get("action", ""))
             case "/form":
                 self._close_form()
             case "input" | "button":
@@ -107,7 +145,15 @@ class _Page:
 
     def document(self) -> Document:
         self._close_form()
-        return Document(self.title, tuple(self.resources), tuple(self.forms), tuple(self.policies), self.referrer)
+        return Document(
+            self.title,
+            tuple(self.resources),
+            tuple(self.forms),
+            tuple(self.policies),
+            self.referrer,
+            tuple(self.generators),
+            tuple(self.named_hosts)[:MAX_HOSTS],
+        )
 
     def _add(self, kind: Kind, value: str, integrity: str = "") -> None:
         url = _join(self.base or self.url, value)
@@ -116,17 +162,36 @@ class _Page:
 
     def _link(self, attributes: Mapping[str, str]) -> None:
         relations = attributes.get("rel", "").lower().split()
+        kind: Kind | None = None
         if "stylesheet" in relations:
-            self._add("style", attributes.get("href", ""), attributes.get("integrity", ""))
+            kind = "style"
+        elif "modulepreload" in relations:
+            kind = "script"
+        elif "preload" in relations:
+            kind = _PRELOADED.get(attributes.get("as", "").lower())
         elif "icon" in relations:
-            self._add("image", attributes.get("href", ""))
+            kind = "image"
+        if kind and attributes.get("href"):
+            self._add(kind, attributes["href"], attributes.get("integrity", ""))
+
+    def _css(self, text: str) -> None:
+        """What style sheets in the page itself load; fonts count as images."""
+        for found in islice(_CSS_ADDRESS.finditer(text), 50):
+            self._add("style" if found["import"].startswith("@") else "image", found["url"])
+
+    def _target(self, value: str) -> str:
+        """Where a form is submitted; an empty address is the page's own, whatever <base> says (HTML, 4.10.21.3)."""
+        return (_join(self.base or self.url, value) or "") if value.strip() else self.url
 
     def _meta(self, attributes: Mapping[str, str]) -> None:
         content = attributes.get("content", "")
-        if attributes.get("http-equiv", "").lower() == "content-security-policy" and len(self.policies) < 10:
-            self.policies.append(content[:16384])
-        elif attributes.get("name", "").lower() == "referrer":
+        if attributes.get("http-equiv", "").strip().lower() == "content-security-policy":
+            if self.in_head and content and len(self.policies) < 10:  # HTML, section 4.2.5.3: in the head alone
+                self.policies.append(content[:16384])
+        elif attributes.get("name", "").lower() == "referrer" and content:
             self.referrer = content[:200]
+        elif attributes.get("name", "").lower() == "generator" and content and len(self.generators) < 5:
+            self.generators.append(content[:200])
 
     def _control(self, attributes: Mapping[str, str]) -> None:
         kind = attributes.get("type", "").lower()
@@ -134,8 +199,7 @@ class _Page:
         if kind == "image":
             self._add("image", attributes.get("src", ""))
         if attributes.get("formaction") and len(self.forms) < MAX_FORMS:
-            target = _join(self.base or self.url, attributes["formaction"])
-            self.forms.append(Form(target or "", self.password))
+            self.forms.append(Form(self._target(attributes["formaction"]), self.password))
 
     def _close_form(self) -> None:
         if (self.action is not None or self.password) and len(self.forms) < MAX_FORMS:
@@ -146,6 +210,7 @@ class _Page:
 def _elements(text: str) -> Iterator[tuple[str, Mapping[str, str], str]]:
     """Start tags (with the text of raw-text elements) and `/form`."""
     position = 0
+    unclosed: set[str] = set()  # raw text that does not end before the text does; the lenient reading is the safer one
     while opening := _OPENING.search(text, position):
         position = opening.end()
         if text.startswith("!--", position):
@@ -155,10 +220,14 @@ def _elements(text: str) -> Iterator[tuple[str, Mapping[str, str], str]]:
             name = match[0].lower()
             attributes, position = _attributes(text, match.end())
             content = ""
-            if closing := _RAW_TEXT.get(name):
-                end_tag = closing.search(text, position)
+            closing = None if name in unclosed else _RAW_TEXT.get(name)
+            end_tag = closing.search(text, position) if closing else None
+            if closing and end_tag is None and name in _FALLBACK_TEXT:
+                unclosed.add(name)
+            elif closing:
                 end = end_tag.start() if end_tag else len(text)
-                content, position = text[position + 1 : min(end, position + 1000)], end
+                kept = _KEPT_CONTENT.get(name, 1000)
+                content, position = text[position + 1 : min(end, position + kept)], end
             yield name, attributes, content
         else:
             yield "/form", {}, ""

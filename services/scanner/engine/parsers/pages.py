@@ -1,7 +1,7 @@
 """Telling pages apart by what they say: error details, default pages, listings of a directory or a bucket."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 WINDOW = 64 * 1024  # characters of a page that are looked at
 
@@ -33,11 +33,16 @@ _ERROR_DETAILS: Mapping[str, re.Pattern[str]] = {
 _DEFAULT_PAGES: Mapping[str, re.Pattern[str]] = {
     "nginx": re.compile(r"<title>\s*(?:Welcome to nginx!|Test Page for the Nginx HTTP Server)", re.I),
     "Apache httpd": re.compile(
-        r"Apache2 (?:Ubuntu|Debian) Default Page|<h1>It works!</h1>|Test Page for the (?:Apache )?HTTP Server",
+        r"Apache2 (?:Ubuntu|Debian) Default Page|<h1>It works!</h1>|Test Page for the (?:Apache )?HTTP Server|"
+        r"<title>\s*(?:Apache )?HTTP Server Test Page powered by",
         re.I,
     ),
     "Microsoft IIS": re.compile(r"<title>IIS (?:Windows|7|8|10)|iisstart\.(?:png|htm)", re.I),
     "Apache Tomcat": re.compile(r"<title>Apache Tomcat(?:/[\d.]+)?</title>|successfully installed Tomcat", re.I),
+    "OpenResty": re.compile(r"<title>\s*Welcome to OpenResty!", re.I),
+    "XAMPP": re.compile(r"<title>\s*Welcome to XAMPP", re.I),
+    "WildFly": re.compile(r"<title>\s*Welcome to (?:WildFly|JBoss)", re.I),
+    "Ruby on Rails": re.compile(r"<title>\s*Ruby on Rails(?: [\d.]+)?</title>[^\0]{0,20000}Rails version", re.I),
     "Django": re.compile(r"The install worked successfully! Congratulations!", re.I),
     "Caddy": re.compile(r"<title>Caddy works!", re.I),
     "cPanel": re.compile(r"<title>(?:Default Web Site Page|Future home of something quite cool)", re.I),
@@ -46,11 +51,59 @@ _DEFAULT_PAGES: Mapping[str, re.Pattern[str]] = {
 }
 
 _DIRECTORY = re.compile(
-    r"<title>\s*(?:Index of|Directory listing for|Directory Listing For|Directory:) ?/|"
+    r"<title>\s*(?:Index of|Directory listing for|Directory Listing For|Directory:|listing directory) ?\[?/|"
     r"\[To Parent Directory\]|<h1>Directory listing for /",
     re.I,
 )
 _BUCKET = re.compile(r"<ListBucketResult\b|<EnumerationResults\b[^>]{0,200}ContainerName=")
+
+
+# Those that pages come in; Python knows others, among them some that are no encodings or take quadratic time.
+_CHARSET = re.compile(
+    r"charset\s*=\s*[\"']?(utf-?8|utf-?16(?:le|be)?|us-ascii|iso-8859-\d{1,2}|latin-?1|windows-\d{3,4}|cp\d{3,4}|koi8-[ru]|"
+    r"gbk|gb2312|gb18030|big5|euc-(?:jp|kr)|shift[_-]jis|iso-2022-jp|macintosh)\b",
+    re.I,
+)
+_TURNED_AWAY = (401, 403, 407, 429)
+_CHALLENGE = re.compile(
+    r"<title>(?:Just a moment\.\.\.|Attention Required! \| Cloudflare|DDoS-Guard|Access denied \| )|"
+    r"_Incapsula_Resource|window\._cf_chl_opt|/cdn-cgi/challenge-platform/|Request unsuccessful\. Incapsula|"
+    r"sucuri\.net/privacy-policy|<title>Pardon Our Interruption",
+)
+_CHALLENGE_HEADERS = {"cf-mitigated": ("challenge",), "x-amzn-waf-action": ("challenge", "captcha")}
+
+
+def decoded(body: bytes, content_type: str) -> str:
+    """By the byte order mark, the declared charset or UTF-8; never fails, and has no NUL."""
+    declared = _CHARSET.search(content_type)
+    charset = declared[1] if declared else "utf-8"
+    if body.startswith((b"\xff\xfe", b"\xfe\xff")):
+        charset = "utf-16"
+    try:
+        text = body.decode(charset, "replace")
+    except (LookupError, ValueError, UnicodeError):
+        text = body.decode("utf-8", "replace")
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+def challenge(status: int, headers: Iterable[tuple[str, str]], text: str) -> str:
+    """What stopped the request on its way to the site: a rate limit, a riddle, a block page; "" where nothing did."""
+    for name, value in headers:
+        if value.strip().lower() in _CHALLENGE_HEADERS.get(name, ()):
+            return f"a protection in front of the site asks visitors to prove themselves ({name}: {value.strip()[:40]})"
+    if status in (429, 503):
+        return f"the server turned the request away with status {status}"
+    if status in (202, 403, 405, 406) and _CHALLENGE.search(text[:WINDOW]):
+        return f"a protection in front of the site blocked the request with status {status}"
+    return ""
+
+
+def turned_away(status: int, headers: Iterable[tuple[str, str]], text: str) -> str:
+    """Why the answer is a refusal or a riddle for the scan, and not the page; "" where it is one."""
+    if blocked := challenge(status, headers, text):
+        return blocked
+    refused = status in _TURNED_AWAY or status >= 500
+    return f"the server turned the scan away with status {status}" if refused else ""
 
 
 def error_details(text: str) -> tuple[str, ...]:

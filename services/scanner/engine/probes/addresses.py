@@ -11,6 +11,7 @@ from services.scanner.engine.target import Target
 _ADDRESSES = 4  # of one host
 _MAIL_HOSTS = 5
 _NAME_SERVERS = 13
+_PATIENCE = 3.0  # seconds for the addresses of mail hosts and name servers: everything else waits for them
 
 
 @probe(budget=12)
@@ -51,14 +52,25 @@ async def _mail_hosts(domain: str, network: Network) -> tuple[Host, ...] | Unsee
         return answer
     by_preference = sorted((int(preference), name) for preference, name in (r.data.split() for r in answer.records))
     names = dict.fromkeys(name.rstrip(".").lower() for _, name in by_preference if name != ".")  # RFC 7505: null MX
-    return tuple(await asyncio.gather(*(_host(name, network) for name in list(names)[:_MAIL_HOSTS])))
+    return tuple(await asyncio.gather(*(_in_time(name, network) for name in list(names)[:_MAIL_HOSTS])))
 
 
 async def _name_servers(target: Target, network: Network) -> tuple[Host, ...] | Unseen:
-    answer = await network.resolve(target.domain, "NS")
-    if isinstance(answer, DnsAnswer) and not answer.records and target.domain != target.registrable:
-        answer = await network.resolve(target.registrable, "NS")  # no zone of its own
+    answer, above = await asyncio.gather(
+        network.resolve(target.domain, "NS"), network.resolve(target.registrable, "NS")
+    )
+    if isinstance(answer, DnsAnswer) and (not answer.records or answer.cname):
+        answer = above  # no zone of its own
     if isinstance(answer, Unseen):
         return answer
     names = sorted({record.data.rstrip(".").lower() for record in answer.records})
-    return tuple(await asyncio.gather(*(_host(name, network) for name in names[:_NAME_SERVERS])))
+    return tuple(await asyncio.gather(*(_in_time(name, network) for name in names[:_NAME_SERVERS])))
+
+
+async def _in_time(name: str, network: Network) -> Host:
+    """A name whose own servers are silent must not hold up the rest of the scan."""
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            return await _host(name, network)
+    except TimeoutError:
+        return Host(name, Unseen(f"{name} was not resolved within {_PATIENCE:g} s", "target"))

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from collections.abc import Sequence
 
 import dns.exception
 import dns.flags
@@ -12,19 +13,21 @@ import dns.xfr
 
 from services.scanner.engine.evidence.addresses import Addresses
 from services.scanner.engine.evidence.base import Unseen
-from services.scanner.engine.evidence.dns import CaaSet, DnsZone, Recursion, ServerAnswers, Soa, Transfer
+from services.scanner.engine.evidence.dns import CaaSet, Delegation, DnsZone, Recursion, ServerAnswers, Soa, Transfer
 from services.scanner.engine.network import Network
+from services.scanner.engine.parent_servers import delegation_of
 from services.scanner.engine.probe import probe
 from services.scanner.engine.target import Target
 
 ADDRESSES_EACH = 2
+TIMEOUT = 3.0  # seconds
 TRANSFER_LIMIT = 100  # records read
 MAX_LINE = 512
 TRANSFER_KEPT = 20  # records kept as evidence
 FOREIGN = ("example.com", "example.net")  # exist for good (RFC 2606), and no target is both
 
 
-@probe(budget=15)
+@probe(budget=12)
 async def dns_zone(target: Target, network: Network, addresses: Addresses) -> DnsZone:
     climb = _climb(target.domain)
     random_name = f"{hashlib.sha256(target.domain.encode()).hexdigest()[:16]}.{target.domain}"
@@ -33,15 +36,22 @@ async def dns_zone(target: Target, network: Network, addresses: Addresses) -> Dn
         _records(network, random_name, "A"),
         asyncio.gather(*(_records(network, name, "CAA") for name in climb)),
     )
-    servers: list[ServerAnswers] = []
-    if isinstance(zone, str) and not isinstance(addresses.nameservers, Unseen):
-        servers = await asyncio.gather(
-            *(
-                _server(network, host.name, address, zone)
-                for host in addresses.nameservers
-                if not isinstance(host.addresses, Unseen)
-                for address in host.addresses[:ADDRESSES_EACH]
-            )
+    servers: Sequence[ServerAnswers] = ()
+    delegation: Delegation | Unseen = zone if isinstance(zone, Unseen) else Unseen("it was not asked", "ours")
+    aliases: Sequence[tuple[str, str] | None] = ()
+    if isinstance(zone, str):
+        hosts = () if isinstance(addresses.nameservers, Unseen) else addresses.nameservers
+        servers, delegation, aliases = await asyncio.gather(
+            asyncio.gather(
+                *(
+                    _server(network, host.name, address, zone)
+                    for host in hosts
+                    if not isinstance(host.addresses, Unseen)
+                    for address in host.addresses[:ADDRESSES_EACH]
+                )
+            ),
+            delegation_of(network, zone),
+            asyncio.gather(*(_alias(network, host.name) for host in hosts)),
         )
     return DnsZone(
         zone=zone,
@@ -49,7 +59,15 @@ async def dns_zone(target: Target, network: Network, addresses: Addresses) -> Dn
         caa=tuple(CaaSet(name, records) for name, records in zip(climb, caa, strict=True)),
         random_name=random_name,
         random_records=random_records,
+        delegation=delegation,
+        aliases=tuple(one for one in aliases if one is not None),
     )
+
+
+async def _alias(network: Network, name: str) -> tuple[str, str] | None:
+    """The answer is there already: the host's addresses were looked up."""
+    answer = await network.resolve(name, "A")
+    return None if isinstance(answer, Unseen) or not answer.cname else (name, answer.cname[-1].rstrip(".").lower())
 
 
 def _climb(domain: str) -> tuple[str, ...]:
@@ -80,15 +98,16 @@ async def _soa(network: Network, name: str) -> tuple[str, ...] | Unseen:
 
 
 async def _server(network: Network, name: str, address: str, zone: str) -> ServerAnswers:
-    soa = await _ask_soa(network, address, zone)
-    if isinstance(soa, Unseen):
-        return ServerAnswers(name, address, soa, soa, soa, soa, soa)
-    nameservers, recursion, transfer, version = await asyncio.gather(
+    """Everything at once: a server that is silent costs its deadline once."""
+    soa, nameservers, recursion, transfer, version = await asyncio.gather(
+        _ask_soa(network, address, zone),
         _ask_nameservers(network, address, zone),
         _ask_recursion(network, address, zone),
         _ask_transfer(network, address, zone),
         _ask_version(network, address),
     )
+    if isinstance(soa, Unseen) and isinstance(transfer, Transfer) and not transfer.records:
+        transfer = soa  # nobody was there to refuse it
     return ServerAnswers(name, address, soa, nameservers, recursion, transfer, version)
 
 
@@ -108,12 +127,14 @@ async def _ask_soa(network: Network, address: str, zone: str) -> Soa | Unseen:
     answer = await network.ask(address, _question(zone, "SOA"))
     if isinstance(answer, Unseen):
         return answer
+    rcode = dns.rcode.to_text(answer.rcode())
     found = _answers(answer, "SOA")
-    return Soa(
-        rcode=dns.rcode.to_text(answer.rcode()),
-        authoritative=bool(answer.flags & dns.flags.AA and found),
-        serial=int(found[0].split()[2]) if found else None,
-    )
+    if not found:
+        return Soa(rcode, False, None)
+    primary, _, *numbers = found[0].split()
+    serial, refresh, retry, expire, minimum = (int(number) for number in numbers)
+    name = primary.rstrip(".").lower()
+    return Soa(rcode, bool(answer.flags & dns.flags.AA), serial, name, (refresh, retry, expire, minimum))
 
 
 async def _ask_nameservers(network: Network, address: str, zone: str) -> tuple[str, ...] | Unseen:
@@ -134,7 +155,7 @@ async def _ask_recursion(network: Network, address: str, zone: str) -> Recursion
 async def _ask_transfer(network: Network, address: str, zone: str) -> Transfer | Unseen:
     lines: list[str] = []
     try:
-        async for line in network.transfer(address, zone, limit=TRANSFER_LIMIT):
+        async for line in network.transfer(address, zone, limit=TRANSFER_LIMIT, timeout=TIMEOUT):
             lines.append(line[:MAX_LINE])
     except TimeoutError:
         if not lines:

@@ -1,138 +1,189 @@
-"""Paths that should not be public, and the site's own scripts; a soft 404 is calibrated first."""
+"""Paths that should not be public; what a path answers that cannot exist is calibrated first."""
 
 import asyncio
-import re
-from collections.abc import Sequence
-from urllib.parse import urljoin, urlsplit
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from posixpath import splitext
+from urllib.parse import urlsplit
 
-import aiohttp
-
+from services.scanner.engine.evidence.addresses import Addresses
 from services.scanner.engine.evidence.base import Unseen
-from services.scanner.engine.evidence.exposure import Exposure, PathReply, ScriptReply, Surface, UnseenSurface
-from services.scanner.engine.evidence.http import Http, Service
-from services.scanner.engine.exchange import Exchange, Exchanges
+from services.scanner.engine.evidence.exposure import Exposure, PathReply, RobotsReply, Surface, UnseenSurface
+from services.scanner.engine.evidence.http import DEFAULT_PORTS
+from services.scanner.engine.exchange import NO_ANSWER_TO_CONNECT, Exchange, Exchanges
 from services.scanner.engine.network import Network
-from services.scanner.engine.parsers import secrets
-from services.scanner.engine.parsers.exposures import LIMIT, PATHS, Sensitive
+from services.scanner.engine.parsers import pages, robots
+from services.scanner.engine.parsers.exposures import LIMIT, MORE_PATHS, PATHS, Sensitive
 from services.scanner.engine.probe import probe
-from services.scanner.engine.probes.http import unlikely_name
+from services.scanner.engine.probes.http import REDIRECTS, unlikely_name
 from services.scanner.engine.target import Target
+from shared.contracts.report import Profile
 
-CONNECTIONS = 3
+CONNECTIONS = 6  # to one address
+EACH, EACH_SPARSE = 5, 1  # to one of its names
 GIVE_UP_AFTER = 4  # failures in a row
-MAX_SCRIPTS = 8
-SCRIPT_LIMIT = 1024 * 1024
-_MAP_COMMENT = re.compile(rb"//[#@] ?sourceMappingURL=([^\s\0'\"]{1,500})\s*\Z")
-_MAP_CONTENT = re.compile(rb'"(?:mappings|sourcesContent|sources)"\s*:')
+SECONDS = {Profile.STANDARD: 11.0, Profile.FULL: 22.0}
 _PLAIN = {"Accept-Encoding": "identity", "Range": f"bytes=0-{LIMIT - 1}"}
 
 
-@probe(budget=14.0)
-async def exposure(target: Target, network: Network, http: Http) -> Exposure:
-    exchanges = Exchanges(network, seconds=11.0)
-    looked = await asyncio.gather(*(_surface(network, exchanges, service, http) for service in _origins(http.services)))
-    mute = (UnseenSurface(s.asset, s.chain) for s in http.services if isinstance(s.chain, Unseen))
-    return Exposure(
-        domain=target.domain,
-        surfaces=tuple(surface for surface in looked if isinstance(surface, Surface)),
-        unseen=(*(surface for surface in looked if isinstance(surface, UnseenSurface)), *mute),
-    )
-
-
-def _origins(services: Sequence[Service]) -> tuple[Service, ...]:
-    """One service a host: HTTPS where it answers, at the first address."""
-    chosen: dict[str, Service] = {}
-    for service in sorted(services, key=lambda service: service.scheme == "http"):
-        if service.chain and not isinstance(service.chain, Unseen):
-            chosen.setdefault(service.host, service)
-    return tuple(chosen.values())
+@probe(budget=25.0)
+async def exposure(target: Target, network: Network, profile: Profile, addresses: Addresses) -> Exposure:
+    asked = (*PATHS, *(MORE_PATHS if profile == Profile.FULL else ()))
+    async with Exchanges(network, SECONDS[profile], connections=CONNECTIONS, each=EACH) as exchanges:
+        openings = await asyncio.gather(
+            *(_opening(network, exchanges, host.name, host.addresses) for host in addresses.web)
+        )
+        origins = [opening for opening in openings if isinstance(opening, _Origin)]
+        surfaces = await asyncio.gather(
+            *(
+                _surface(origin, _sparse(origin, origins[:number]), target, asked)
+                for number, origin in enumerate(origins)
+            )
+        )
+    unseen = [one for opening in openings for one in (opening.beside if isinstance(opening, _Origin) else opening)]
+    return Exposure(domain=target.domain, surfaces=tuple(surfaces), unseen=tuple(unseen))
 
 
 class _Asker:
     """Asks one origin; once it failed to answer several times in a row, it is left alone."""
 
-    def __init__(self, exchanges: Exchanges, session: aiohttp.ClientSession, service: Service) -> None:
+    def __init__(self, exchanges: Exchanges, address: str, origin: str) -> None:
+        self.origin = origin  # "https://www.example.com"
+        self.address = address
         self._exchanges = exchanges
-        self._session = session
-        self._address = service.address
-        self._origin = f"{service.scheme}://{service.host}/"
-        self._places = asyncio.Semaphore(CONNECTIONS)
+        self.places = asyncio.Semaphore(EACH)
         self._failures = 0
 
-    async def ask(self, path: str, *, limit: int = LIMIT, plain: bool = True) -> Exchange | Unseen:
-        async with self._places:
+    async def ask(self, path: str) -> Exchange | Unseen | None:
+        """None where the port is closed."""
+        async with self.places:
             if self._failures >= GIVE_UP_AFTER:
                 return Unseen("the server stopped answering", "target")
-            url = urljoin(self._origin, path)
-            reply = await self._exchanges.ask(
-                self._session, self._address, url, headers=_PLAIN if plain else None, limit=limit
-            ) or Unseen("the port is closed", "target")
-            if isinstance(reply, Exchange) and reply.response.status in (429, 503):
-                reply = Unseen(f"the server turned the request away with status {reply.response.status}", "target")
-            self._failures = self._failures + 1 if isinstance(reply, Unseen) else 0
+            reply = await self._exchanges.ask(self.address, self.origin + path, headers=_PLAIN, limit=LIMIT)
+            if isinstance(reply, Exchange) and (blocked := _blocked(reply)):
+                reply = Unseen(blocked, "target")
+            self._failures = 0 if isinstance(reply, Exchange) else self._failures + 1
             return reply
 
 
-async def _surface(network: Network, exchanges: Exchanges, service: Service, http: Http) -> Surface | UnseenSurface:
-    unlikely = unlikely_name("exposure", service.host, http.seen_at.isoformat())
-    async with network.http(service.host, service.address, connections=CONNECTIONS) as session:
-        asker = _Asker(exchanges, session, service)
-        baseline = []
-        for path in (f"/{unlikely}", f"/{unlikely}.txt"):
-            reply = await asker.ask(path)
-            if isinstance(reply, Unseen):
-                return UnseenSurface(service.asset, reply)
-            baseline.append(reply)
-        paths, scripts = await asyncio.gather(
-            asyncio.gather(*(_path(asker, sensitive, baseline) for sensitive in PATHS)),
-            asyncio.gather(*(_script(asker, url) for url in _own_scripts(http, service))),
+def _blocked(reply: Exchange) -> str:
+    response = reply.response
+    text = reply.body.decode("latin-1") if response.status != 200 else ""
+    return pages.challenge(response.status, response.headers, text)
+
+
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    """An origin that answers: its root, and paths that cannot exist."""
+
+    asker: _Asker
+    asset: str
+    unlikely: str
+    root: Exchange
+    baseline: tuple[Exchange, ...]
+    beside: tuple[UnseenSurface, ...] = ()  # HTTPS of the host, where it takes connections and gives no answer
+
+    @property
+    def redirects(self) -> bool:
+        return all(reply.response.status in REDIRECTS for reply in (self.root, *self.baseline))
+
+    def answers_as(self, other: "_Origin") -> bool:
+        """The same page at the same address: two names of one site."""
+        pairs = zip((self.root, *self.baseline), (other.root, *other.baseline), strict=True)
+        return (
+            self.asker.address == other.asker.address
+            and self.root.response.status == 200
+            and self.root.body == other.root.body != b""
+            and all(one.response.status == two.response.status for one, two in pairs)
         )
-    origin = f"{service.scheme}://{service.host}"
-    return Surface(origin, service.asset, tuple(paths), tuple(scripts))
 
 
-async def _path(asker: _Asker, sensitive: Sensitive, baseline: Sequence[Exchange]) -> PathReply:
-    reply = await asker.ask(sensitive.path)
-    if isinstance(reply, Unseen):
-        return PathReply(sensitive.kind, sensitive.path, reply)
+async def _opening(
+    network: Network, exchanges: Exchanges, host: str, addresses: tuple[str, ...] | Unseen
+) -> _Origin | tuple[UnseenSurface, ...]:
+    """HTTPS where it answers, at the first address. What could not be seen; () where both ports are closed."""
+    if isinstance(addresses, Unseen):
+        return tuple(UnseenSurface(f"{host}:{port}", addresses) for port in DEFAULT_PORTS.values())
+    askers = {scheme: _Asker(exchanges, addresses[0], f"{scheme}://{host}") for scheme in ("https", "http")}
+    roots = dict(zip(askers, await asyncio.gather(*(asker.ask("/") for asker in askers.values())), strict=True))
+    scheme = next((scheme for scheme, root in roots.items() if isinstance(root, Exchange)), None)
+    if scheme is None:
+        return tuple(_mute(host, roots))
+    root = roots[scheme]
+    assert isinstance(root, Exchange)
+    unlikely = unlikely_name("exposure", host, network.now().isoformat())
+    asset = f"{host}:{DEFAULT_PORTS[scheme]}"
+    replies = await asyncio.gather(
+        *(askers[scheme].ask(path) for path in (f"/{unlikely}", f"/{unlikely}.txt", f"/{unlikely}/"))
+    )
+    baseline = tuple(reply for reply in replies if isinstance(reply, Exchange))
+    if len(baseline) < len(replies):
+        hidden = next(reply for reply in replies if not isinstance(reply, Exchange))
+        return (UnseenSurface(asset, hidden or Unseen("the port closed", "target")),)
+    if all(reply.response.status == 403 for reply in (root, *baseline)):
+        return (UnseenSurface(asset, Unseen("the server turned the scan away with status 403", "target")),)
+    beside = tuple(one for one in _mute(host, roots) if one.reason.reason != NO_ANSWER_TO_CONNECT and scheme == "http")
+    return _Origin(askers[scheme], asset, unlikely, root, baseline, beside)
+
+
+def _mute(host: str, roots: dict[str, Exchange | Unseen | None]) -> Iterator[UnseenSurface]:
+    for scheme, root in roots.items():
+        if isinstance(root, Unseen):
+            yield UnseenSurface(f"{host}:{DEFAULT_PORTS[scheme]}", root)
+
+
+def _sparse(origin: _Origin, before: Sequence[_Origin]) -> str:
+    if origin.redirects:
+        return "it redirects every path"
+    same = next((other for other in before if not other.redirects and origin.answers_as(other)), None)
+    return f"it answers as {same.asset} does, where all paths were asked for" if same else ""
+
+
+async def _surface(origin: _Origin, sparse: str, target: Target, asked: Sequence[Sensitive]) -> Surface:
+    if sparse:
+        origin.asker.places = asyncio.Semaphore(EACH_SPARSE)
+    chosen = [sensitive for sensitive in asked if sensitive.grave or not sparse]
+    names = {"host": urlsplit(origin.asker.origin).hostname or "", "name": target.registrable.partition(".")[0]}
+    robots_txt, paths = await asyncio.gather(
+        _robots(origin, sparse), asyncio.gather(*(_path(origin, sensitive, names) for sensitive in chosen))
+    )
+    return Surface(origin.asker.origin, origin.asset, tuple(paths), robots_txt, sparse)
+
+
+async def _path(origin: _Origin, sensitive: Sensitive, names: dict[str, str]) -> PathReply:
+    path = sensitive.path.format(**names)
+    reply = await origin.asker.ask(path)
+    if not isinstance(reply, Exchange):
+        return PathReply(sensitive.kind, path, reply or Unseen("the port closed", "target"))
     status = reply.response.status
-    # What also "proves itself" at a path that cannot exist proves nothing.
-    trusted = not any(sensitive.recognise(other.body) for other in baseline)
     # Tomcat's manager and others name themselves while they ask for a password: those are public sign-in pages.
     readable = status in (200, 206) or (sensitive.kind == "admin" and status == 401)
-    proof = sensitive.recognise(reply.body) if trusted and readable else None
-    return PathReply(sensitive.kind, sensitive.path, status, proof)
+    proof = sensitive.recognise(reply.body) if readable else None
+    # What also "proves itself" at paths that cannot exist proves nothing.
+    if proof and not any(sensitive.recognise(other.body) for other in (origin.root, *origin.baseline)):
+        sibling = await origin.asker.ask(_sibling(path, origin.unlikely))
+        if not isinstance(sibling, Exchange):
+            return PathReply(sensitive.kind, path, sibling or Unseen("the port closed", "target"))
+        if sibling.response.status != status or not sensitive.recognise(sibling.body):
+            return PathReply(sensitive.kind, path, status, proof)
+    return PathReply(sensitive.kind, path, status)
 
 
-def _own_scripts(http: Http, service: Service) -> tuple[str, ...]:
-    """The scripts that the host's page loads from the host itself."""
-    found: dict[str, None] = {}
-    for page in http.pages:
-        if page.response.host == service.host and page.document:
-            for resource in page.document.loads("script"):
-                if urlsplit(resource.url).hostname == service.host and urlsplit(resource.url).scheme == service.scheme:
-                    found.setdefault(resource.url)
-    return tuple(found)[:MAX_SCRIPTS]
+def _sibling(path: str, unlikely: str) -> str:
+    """A path that cannot exist, in the same folder and with the same ending."""
+    path, _, query = path.partition("?")
+    folder, _, name = path.rstrip("/").rpartition("/")
+    stem, extension = splitext(name)
+    made = f"{'.' if stem.startswith('.') else ''}{unlikely}{extension}{'/' if path.endswith('/') else ''}"
+    return f"{folder}/{made}{'?' if query else ''}{query}"
 
 
-async def _script(asker: _Asker, url: str) -> ScriptReply:
-    reply = await asker.ask(url, limit=SCRIPT_LIMIT, plain=False)
-    if isinstance(reply, Unseen):
-        return ScriptReply(url, reply)
-    if reply.response.status != 200:
-        return ScriptReply(url, reply.response.status)
-    found = await asyncio.to_thread(secrets.keys, reply.body.decode("utf-8", "replace"))
-    return ScriptReply(url, 200, found, await _source_map(asker, url, reply))
-
-
-async def _source_map(asker: _Asker, url: str, script: Exchange) -> str:
-    """Where the script's map is served (ECMA-426), on the same host; "" where it is not."""
-    comment = _MAP_COMMENT.search(script.body[-1000:])
-    named = script.response.header("sourcemap") or (comment[1].decode("utf-8", "replace") if comment else "")
-    location = urljoin(url, named) if named and not named.startswith("data:") else ""
-    if urlsplit(location).hostname != urlsplit(url).hostname:
-        return ""
-    reply = await asker.ask(location)
-    if isinstance(reply, Unseen) or reply.response.status not in (200, 206):
-        return ""
-    return location if reply.body.lstrip()[:1] == b"{" and _MAP_CONTENT.search(reply.body) else ""
+async def _robots(origin: _Origin, sparse: str) -> RobotsReply | None:
+    if sparse:
+        return None
+    reply = await origin.asker.ask("/robots.txt")
+    if not isinstance(reply, Exchange):
+        return RobotsReply(reply or Unseen("the port closed", "target"))
+    text = reply.body.decode("utf-8", "replace").replace("\0", "")
+    found = reply.response.status in (200, 206) and robots.looks_like_one(text)
+    return RobotsReply(reply.response.status, robots.telling_paths(text) if found else ())

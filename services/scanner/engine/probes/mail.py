@@ -32,11 +32,21 @@ PROVIDER_SELECTORS = {
     "gandi.net": ("gm1", "gm2", "gm3"),
     "migadu.com": ("key1", "key2", "key3"),
     "hostinger.com": ("hostingermail1", "hostingermail2", "hostingermail-a"),
+    "mailbox.org": ("mbo0001", "mbo0002", "mbo0003", "mbo0004"),
+    "tutanota.de": ("s1", "s2"),
+    "simplelogin.co": ("dkim", "dkim02", "dkim03"),
+    "improvmx.com": ("dkimprovmx1", "dkimprovmx2"),
+    "mxroute.com": ("x",),
     "mailgun.org": ("mailo", "mta", "pic", "smtp"),
     "sendgrid.net": ("s1", "s2", "smtpapi"),
     "mcsv.net": ("k1", "k2", "k3"),
     "mandrillapp.com": ("mandrill", "mte1", "mte2"),
     "mailjet.com": ("mailjet",),
+    "mtasv.net": ("pm",),
+    "sendinblue.com": ("mail", "brevo1", "brevo2"),
+    "brevo.com": ("mail", "brevo1", "brevo2"),
+    "mlsend.com": ("litesrv", "ml"),
+    "klaviyo": ("kl", "kl2"),
     "zendesk.com": ("zendesk1", "zendesk2"),
     "mimecast.com": ("mimecast20190104",),
 }
@@ -46,21 +56,23 @@ PROVIDER_SELECTORS = {
 async def mail(target: Target, network: Network) -> MailRecords:
     questions = _Questions(network)
     domain = target.domain
+    keys = f"_domainkey.{domain}"
     await questions.ask(
         [
             (domain, "MX"),
             (domain, "TXT"),
+            (keys, "TXT"),
             *((f"_dmarc.{at}", "TXT") for at in dmarc.walk(domain)),
             *_keys(domain, COMMON_SELECTORS),
         ]
     )
     selectors = dict.fromkeys((*COMMON_SELECTORS, *_provider_selectors(questions, domain)))
-    wanted = [*_keys(domain, selectors), *_authorisations(questions, target)]
+    wanted = [*_keys(domain, selectors), *_authorisations(questions, domain)]
     deadline = asyncio.get_running_loop().time() + PATIENCE
     while await questions.ask([*wanted, *evaluate(domain, questions.find).wanted]):  # a wave a level of includes
         if asyncio.get_running_loop().time() > deadline:
             break
-    return MailRecords(domain, target.registrable, questions.lookups(), tuple(selectors))
+    return MailRecords(domain, target.registrable, questions.lookups(), tuple(selectors), questions.exists(keys))
 
 
 class _Questions:
@@ -69,12 +81,17 @@ class _Questions:
     def __init__(self, network: Network) -> None:
         self._network = network
         self._found: dict[tuple[str, MailType], tuple[str, ...] | Unseen] = {}
+        self._exists: dict[str, bool] = {}
 
     def find(self, name: str, record_type: MailType) -> tuple[str, ...] | Unseen | None:
         return self._found.get((name, record_type))
 
     def lookups(self) -> tuple[Lookup, ...]:
         return tuple(Lookup(name, kind, records) for (name, kind), records in self._found.items())
+
+    def exists(self, name: str) -> bool | None:
+        """Whether the name, or any below it, exists (RFC 8020); None where that was not answered."""
+        return self._exists.get(name)
 
     async def ask(self, wanted: Iterable[tuple[str, MailType]]) -> bool:
         """False where nothing new is left to ask, or no more may be asked."""
@@ -88,7 +105,10 @@ class _Questions:
         if len(name) > MAX_NAME or any(not 0 < len(label) <= 63 for label in name.split(".")):
             return ()  # no such name can exist (RFC 1035 section 2.3.4)
         answer = await self._network.resolve(name, record_type)
-        return answer if isinstance(answer, Unseen) else tuple(sorted(record.data for record in answer.records))
+        if isinstance(answer, Unseen):
+            return answer
+        self._exists[name] = answer.rcode != "NXDOMAIN"
+        return tuple(sorted(record.data for record in answer.records))
 
 
 def _keys(domain: str, selectors: Iterable[str]) -> list[tuple[str, MailType]]:
@@ -103,8 +123,8 @@ def _provider_selectors(questions: _Questions, domain: str) -> list[str]:
     return [selector for sign, known in PROVIDER_SELECTORS.items() if sign in said for selector in known]
 
 
-def _authorisations(questions: _Questions, target: Target) -> list[tuple[str, MailType]]:
-    applied = dmarc.discover(target.domain, questions.find)
+def _authorisations(questions: _Questions, domain: str) -> list[tuple[str, MailType]]:
+    applied = dmarc.discover(domain, questions.find)
     if applied is None or isinstance(applied, Unseen):
         return []
-    return [(name, "TXT") for name in dmarc.authorisations(applied, target.registrable).values()]
+    return [(name, "TXT") for name in dmarc.questions(applied)]

@@ -6,6 +6,7 @@ import pytest
 
 from services.scanner.engine.check import CheckFunction, Verdict
 from services.scanner.engine.checks import dns as checks
+from services.scanner.engine.checks import dns_caa
 from services.scanner.engine.evidence.addresses import Addresses, Host
 from services.scanner.engine.evidence.base import Unseen
 from services.scanner.engine.evidence.dns import CaaSet, DnsZone, Recursion, ServerAnswers, Soa, Transfer
@@ -119,7 +120,7 @@ def test_hosts_that_were_not_looked_up_hide_inner_addresses() -> None:
 def test_caa_is_looked_for_up_the_tree_and_no_further_than_an_answer_that_failed() -> None:
     addresses = zone(FIRST, SECOND)[1]
     sets = (CaaSet("a.test", ()), CaaSet("test", ('0 issue "ca.test"',)))
-    assert said(list(checks.caa_missing(DnsZone("a.test", caa=sets), addresses))) == [("a.test", "pass", None)]
+    assert said(list(dns_caa.caa_missing(DnsZone("a.test", caa=sets), addresses))) == [("a.test", "pass", None)]
     failing = (CaaSet("a.test", SILENT), CaaSet("test", ()))
-    verdicts = list(checks.caa_missing(DnsZone("a.test", caa=failing), addresses))
+    verdicts = list(dns_caa.caa_missing(DnsZone("a.test", caa=failing), addresses))
     assert said(verdicts) == [("a.test", "not_tested", "target")]

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from services.scanner.engine.check import CheckFunction, Verdict
 from services.scanner.engine.checks import cookies, csp, headers, http_behaviour
 from services.scanner.engine.evidence.base import Unseen
-from services.scanner.engine.evidence.http import Http, Page, Response, Scheme, Service
+from services.scanner.engine.evidence.http import Http, Page, Response, Scheme, SecurityTxtReply, Service
 from services.scanner.engine.parsers.html import Document
 
 NOT_ASKED = Unseen("not asked", "ours")
@@ -70,6 +71,65 @@ def test_a_page_of_another_domain_is_none_of_ours() -> None:
 def test_a_refusal_is_no_page(status: int) -> None:
     answer = response("https://example.com/", status=status)
     assert told(csp.csp_missing(seen(service((answer,)), pages=(page(answer),)))) == [("not_tested", "example.com:443")]
+
+
+@pytest.mark.parametrize("status", [403, 429, 503])
+def test_what_a_refusal_lacks_may_be_in_the_answer_that_visitors_get(status: int) -> None:
+    answer = response("https://example.com/", status=status)
+    http = seen(service((answer,)), service((), "http"), pages=(page(answer),))
+    for check in (
+        *(headers.hsts_missing, headers.hsts_short_max_age, headers.server_version_disclosed),
+        *(headers.internal_ip_in_headers, cookies.cookie_missing_secure, http_behaviour.redirect_chain_insecure_hop),
+    ):
+        assert told(check(http)) == [("not_tested", "example.com:443")], check
+    assert told(http_behaviour.https_not_available(http)) == [("pass", "example.com:443")]
+
+
+def test_what_a_refusal_shows_is_there() -> None:
+    answer = response("https://example.com/", ("server", "nginx/1.2.3"), ("set-cookie", "id=1"), status=403)
+    http = seen(service((answer,)), pages=(page(answer),))
+    assert told(headers.server_version_disclosed(http)) == [("fail", "example.com:443")]
+    assert told(cookies.cookie_missing_secure(http)) == [("fail", "example.com:443")]
+
+
+def test_a_password_is_asked_of_every_visitor_so_the_answer_is_the_site_s() -> None:
+    answer = response("https://example.com/", status=401)
+    http = seen(service((answer,)), pages=(page(answer),))
+    assert told(headers.hsts_missing(http)) == [("fail", "example.com:443")]
+
+
+def test_a_riddle_in_front_of_the_site_is_a_refusal_whatever_its_status() -> None:
+    answer = response("https://example.com/", ("cf-mitigated", "challenge"))
+    riddle = replace(page(answer), turned_away="a protection asks visitors to prove themselves")
+    assert told(headers.hsts_missing(seen(service((answer,)), pages=(riddle,)))) == [("not_tested", "example.com:443")]
+
+
+@pytest.mark.parametrize(
+    ("status", "of_the_site", "said"),
+    [
+        (404, 200, "fail"),
+        (403, 200, "fail"),
+        (403, 403, "not_tested"),
+        (429, 200, "not_tested"),
+        (503, 200, "not_tested"),
+    ],
+)
+def test_a_security_txt_that_is_withheld_is_not_missing(status: int, of_the_site: int, said: str) -> None:
+    answer = response("https://example.com/", status=of_the_site)
+    file = SecurityTxtReply(response("https://example.com/.well-known/security.txt", status=status), "")
+    http = replace(seen(service((answer,)), pages=(page(answer),)), security_txt=file)
+    assert told(http_behaviour.security_txt_missing(http)) == [(said, "example.com")]
+    invalid = "not_tested" if said == "not_tested" else "not_applicable"
+    assert told(http_behaviour.security_txt_invalid(http)) == [(invalid, "example.com")]
+
+
+@pytest.mark.parametrize(
+    ("root", "trace", "said"), [(403, 403, "not_tested"), (403, 405, "pass"), (200, 503, "not_tested")]
+)
+def test_trace_that_is_turned_away_as_all_else_is_not_off(root: int, trace: int, said: str) -> None:
+    url = "https://example.com/"
+    asked = replace(service((response(url, status=root),)), trace=response(url, status=trace))
+    assert told(http_behaviour.http_trace_enabled(seen(asked))) == [(said, "example.com:443")]
 
 
 def test_the_worse_of_two_addresses_counts() -> None:

@@ -131,11 +131,12 @@ def test_cookie_prefixes(line: str, scheme: str, violated: bool) -> None:
 
 def test_html_finds_what_a_page_loads_and_submits() -> None:
     page = html.parse(
-        """<!-- <script src=hidden.js></script> --><title> A &amp; B </title><base href="https://cdn.example/x/">
+        """<!-- <script src=hidden.js></script> --><title> A &amp; B </title>
+        <meta http-equiv="Content-Security-Policy" content="default-src 'none'"><base href="https://cdn.example/x/">
         <script src=a.js integrity="sha384-x"></script><script>var s = '<img src="http://in.script/">'</script>
         <LINK REL='StyleSheet' HREF='/s.css'><img srcset="1.png 1x, //i.example/2.png 2x"><iframe src="http://f.example">
         <form action=/login><input type=PASSWORD></form><input type="password"><button formaction="http://x.example/go">
-        <meta http-equiv="content-security-policy" content="default-src 'none'"><meta name=referrer content=origin>""",
+        <meta http-equiv="content-security-policy" content="default-src 'self'"><meta name=referrer content=origin>""",
         "https://www.example.com/",
     )
     assert page.title == "A & B"
@@ -150,6 +151,36 @@ def test_html_finds_what_a_page_loads_and_submits() -> None:
     assert html.Form("http://x.example/go", password=True) in page.forms
     assert page.policies == ("default-src 'none'",)
     assert page.referrer == "origin"
+
+
+def test_html_of_style_sheets_and_scripts_in_the_page() -> None:
+    page = html.parse(
+        """<head><style>@import url("http://a.example/x.css"); b { background: URL( http://b.example/y.png ) }</style>
+        <link rel=preload as=script href=/p.js><link rel=modulepreload href=/m.js>
+        <link rel=preload as=font href=/f.woff><script>(function(){var j=d.createElement('script');j.src='https://www.googletagmanager.com/gtm.js?id='+i;
+        k("https:\\/\\/escaped.example\\/x"); u = '//cdn.example/x'; // no host: a//b
+        })()</script></head>
+        <body background="/bg.png"><p style="background:url('/inline.png')"><iframe>
+        <script src="http://as-text.example/"></script></iframe>
+        <meta http-equiv="Content-Security-Policy" content="default-src 'none'">
+        <form method=dialog action="http://dialog.example/"><input type=password></form>
+        <form><button>""",
+        "https://www.example.com/here",
+    )
+    assert [(resource.kind, resource.url) for resource in page.resources] == [
+        ("style", "http://a.example/x.css"),
+        ("image", "http://b.example/y.png"),
+        ("script", "https://www.example.com/p.js"),
+        ("script", "https://www.example.com/m.js"),
+        ("image", "https://www.example.com/bg.png"),
+        ("image", "https://www.example.com/inline.png"),
+    ]
+    assert page.named_hosts == ("www.googletagmanager.com", "escaped.example", "cdn.example")
+    assert page.policies == (), "a policy outside the head does not count"
+    assert page.forms == (
+        html.Form("https://www.example.com/here", password=True),
+        html.Form("https://www.example.com/here", password=False),
+    )
 
 
 def test_security_txt_of_rfc_9116() -> None:

@@ -36,11 +36,22 @@ def test_a_key_that_is_far_too_short() -> None:
 
 def test_ed25519_and_all_tags() -> None:
     key = dkim.parse(f"v=DKIM1; k=ed25519; h=sha256 : sha1; t=y:s; s=email; n=a note; p={ED25519}")
-    assert key == dkim.Key("ed25519", 256, ("sha256", "sha1"), revoked=False)
+    assert key == dkim.Key("ed25519", 256, ("sha256", "sha1"), False, testing=True, services=("email",))
+    assert key.usable
 
 
 def test_an_empty_key_is_revoked() -> None:
     assert dkim.parse("v=DKIM1; p=").revoked
+    assert not dkim.parse("v=DKIM1; p=").usable
+
+
+@pytest.mark.parametrize("tags", ["s=tlsrpt", "h=sha512", "k=rot13"])
+def test_a_key_that_no_verifier_of_mail_uses(tags: str) -> None:
+    assert not dkim.parse(f"v=DKIM1; {tags}; p={RSA_512}").usable
+
+
+def test_a_key_may_be_folded() -> None:
+    assert dkim.parse(f"v=DKIM1;\tk = rsa ;\r\n p={RSA_512[:30]}\r\n\t{RSA_512[30:]} ;").bits == 512
 
 
 @pytest.mark.parametrize(

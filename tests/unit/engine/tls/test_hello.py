@@ -86,4 +86,16 @@ def test_the_groups_of_suites() -> None:
 
     assert {"TLS_RSA_WITH_NULL_SHA", "TLS_DH_anon_WITH_RC4_128_MD5"} <= names
     assert not set(suites.ANY) & {*suites.NULL_OR_ANONYMOUS, *suites.TLS13}
-    assert suites.name(0xFEFE) == "0xFEFE"
+    assert suites.name(0xFAFA) == "0xFAFA"
+
+
+def test_every_suite_of_the_registry_is_offered_somewhere() -> None:
+    offered = [*suites.TLS13, *suites.WEAK, *(number for part in suites.PARTS for number in part)]
+
+    assert sorted(offered) == sorted(suites.NAMES)
+    assert len(suites.NAMES) > 350
+
+
+@pytest.mark.parametrize("offered", [suites.ANY, suites.WEAK, suites.TLS13, *suites.PARTS, *suites.OLD_PARTS])
+def test_no_hello_offers_more_than_servers_can_bear(offered: tuple[int, ...]) -> None:
+    assert 0 < len(offered) < 127  # with the signalling value of RFC 5746

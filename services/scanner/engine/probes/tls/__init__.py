@@ -1,5 +1,6 @@
-"""The TLS probe: a prober that speaks the handshake itself, so that old versions and weak suites can be asked for."""
+"""The TLS probes: what is offered and accepted, which certificate is shown, and how far that is trusted."""
 
+from services.scanner.engine.probes.tls.flaws import tls_flaws
 from services.scanner.engine.probes.tls.probe import tls
 
-__all__ = ["tls"]
+__all__ = ["tls", "tls_flaws"]

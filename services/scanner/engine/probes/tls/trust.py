@@ -1,120 +1,120 @@
 """Whether a chain leads to a trusted root, and if not, where it breaks off (RFC 5280 section 6)."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 
 import certifi
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.x509 import verification
-from cryptography.x509.oid import AuthorityInformationAccessOID
+from cryptography.hazmat.primitives import hashes
 
 from services.scanner.engine.evidence.tls import Trust
-from services.scanner.engine.probes.tls.certificate import oddities_ignored
+from services.scanner.engine.probes.tls import paths
+from services.scanner.engine.probes.tls.certificate import MALFORMED, issuer_addresses, oddities_ignored
+from services.scanner.engine.probes.tls.link import Link, NameKey
 
-_MAX_DEPTH = 8
+MAX_SENT = 64  # certificates of one chain that are looked at
 
 
 @dataclass(frozen=True, slots=True)
 class TrustStore:
+    """`public`: the SHA-256 digests of the roots that browsers trust as well; the others are the operator's own."""
+
     name: str
     roots: tuple[x509.Certificate, ...]
+    public: frozenset[bytes] = frozenset()
+    by_subject: Mapping[NameKey, Sequence[Link]] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "by_subject", paths.index(_links(self.roots)))
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The verdict, and the path that it rests on: as far up as the signatures could be followed."""
+
+    trust: Trust
+    path: tuple[Link, ...]
 
 
 def load(extra: Path | None) -> TrustStore:
-    """Mozilla's roots as certifi ships them, and those of the operator (`extra`, a PEM file)."""
+    """Mozilla's roots as certifi ships them, and those of the operator (`extra`, a PEM file). Read once a process."""
+    return _load(extra, extra.stat().st_mtime_ns if extra else 0)
+
+
+@cache
+def _load(extra: Path | None, _written: int) -> TrustStore:
     with oddities_ignored():
         public = x509.load_pem_x509_certificates(Path(certifi.where()).read_bytes())
         own = x509.load_pem_x509_certificates(extra.read_bytes()) if extra else []
     name = f"certifi {certifi.__version__} (Mozilla)" + (f" and {len(own)} of the operator" if own else "")
-    return TrustStore(name, (*public, *own))
+    return TrustStore(name, (*public, *own), frozenset(map(digest, public)))
 
 
 def judge(chain: Sequence[x509.Certificate], store: TrustStore, now: datetime) -> Trust:
     """The trust of `chain[0]`; its dates and its match with the host name are left to checks of their own.
 
-    One of `certificate.MALFORMED` where a certificate cannot be read.
+    One of `certificate.MALFORMED` where the server's certificate cannot be read.
     """
-    leaf, sent = chain[0], chain[1:]
-    refusal = _refusal(leaf, sent, store, now)
-    if refusal is None:
-        return Trust("trusted", store.name, "")
-    end = _walk(leaf, [*sent, *store.roots])
-    if end in store.roots:
-        return Trust("untrusted", store.name, f"the path leads to a root of the store, but: {refusal}")
-    if end.issuer == end.subject:
-        if end == leaf:
-            return Trust("untrusted", store.name, "the certificate is self-signed")
-        return Trust("untrusted", store.name, f"the root {end.subject.rfc4514_string()} is not in the store")
-    issuer = end.issuer.rfc4514_string()
-    if _issuer_address(end):
-        return Trust("incomplete", store.name, f"the certificate of {issuer} was not sent along")
-    return Trust("untrusted", store.name, f"the issuer {issuer} is no root of the store")
+    return examine(chain, store, now).trust
 
 
-def _refusal(leaf: x509.Certificate, sent: Sequence[x509.Certificate], store: TrustStore, now: datetime) -> str | None:
-    """None where the verifier accepts the chain at a moment at which the leaf is valid and for a name that it holds."""
-    moment = min(max(now, leaf.not_valid_before_utc), leaf.not_valid_after_utc)
-    try:
-        subject = _subject(leaf)
-        if subject is None:  # the verifier insists on a subjectAltName; without one only the signatures can be told
-            return None if _walk(leaf, [*sent, *store.roots]) in store.roots else "no path to a root"
-        policy = verification.PolicyBuilder().store(verification.Store(list(store.roots))).time(moment)
-        policy.build_server_verifier(subject).verify(leaf, list(sent))
-    except verification.VerificationError as error:
-        return str(error).partition(" (encountered")[0]
-    return None
+def examine(chain: Sequence[x509.Certificate], store: TrustStore, now: datetime) -> Judged:
+    """The same, with the path."""
+    leaf = Link.of(chain[0])
+    if any(root.certificate == leaf.certificate for root in store.by_subject.get(leaf.subject, ())):
+        return Judged(_trusted((leaf,), store), (leaf,))
+    moment = min(max(now, leaf.certificate.not_valid_before_utc), leaf.certificate.not_valid_after_utc)
+    search = paths.Search(_links(chain[1:MAX_SENT]), store.by_subject, moment)
+    if path := search.valid(leaf):
+        return Judged(_trusted(path, store), path)
+    if path := search.any(leaf):
+        return Judged(_untrusted(store, f"the path leads to a root of the store, but: {search.refusal(path)}"), path)
+    path = search.followed(leaf)
+    end = path[-1]
+    if end is leaf and leaf.self_issued:
+        return Judged(_untrusted(store, "the certificate is self-signed"), path)
+    if flaw := leaf.leaf_flaw():
+        return Judged(_untrusted(store, f"the certificate {flaw}"), path)
+    if end.self_issued:
+        return Judged(_untrusted(store, f"the root {end.name} is not in the store"), path)
+    with oddities_ignored():
+        issuer = end.certificate.issuer.rfc4514_string()[:200]
+    if issuer_addresses(end.certificate):
+        return Judged(Trust("incomplete", store.name, f"the certificate of {issuer} was not sent along"), path)
+    return Judged(_untrusted(store, f"the issuer {issuer} is no root of the store"), path)
 
 
-def _subject(leaf: x509.Certificate) -> verification.Subject | None:
-    try:
-        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return None
-    for name in names.get_values_for_type(x509.DNSName):
-        return x509.DNSName(name.replace("*", "any", 1))
-    for address in names.get_values_for_type(x509.IPAddress):
-        return x509.IPAddress(address)
-    return None
+def digest(certificate: x509.Certificate) -> bytes:
+    """SHA-256."""
+    return certificate.fingerprint(hashes.SHA256())
 
 
-def _walk(leaf: x509.Certificate, others: Sequence[x509.Certificate]) -> x509.Certificate:
-    """Go up from `leaf` by names and signatures; the last certificate that can be reached."""
-    at = leaf
-    for _ in range(_MAX_DEPTH):
-        if at.issuer == at.subject:
-            return at
-        above = next((other for other in others if _signed_by(at, other)), None)
-        if above is None:
-            return at
-        at = above
-    return at
+def _trusted(path: paths.Path, store: TrustStore) -> Trust:
+    digests = [digest(link.certificate) for link in path]
+    return Trust(
+        "trusted",
+        store.name,
+        "",
+        root=path[-1].name,
+        public=digests[-1] in store.public,
+        path=tuple(each.hex() for each in digests),
+    )
 
 
-def _signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    if certificate.issuer != issuer.subject:
-        return False
-    try:
-        certificate.verify_directly_issued_by(issuer)
-    except (ValueError, UnsupportedAlgorithm):  # too old an algorithm to be verified: the verifier refuses it anyway
-        return True
-    except (TypeError, InvalidSignature):
-        return False
-    return True
+def _untrusted(store: TrustStore, reason: str) -> Trust:
+    return Trust("untrusted", store.name, reason)
 
 
-def _issuer_address(certificate: x509.Certificate) -> str | None:
-    """Where the issuer's certificate is published (RFC 5280 section 4.2.2.1), as publicly trusted ones must say."""
-    try:
-        access = certificate.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
-    except x509.ExtensionNotFound:
-        return None
-    for description in access:
-        location = description.access_location
-        if description.access_method == AuthorityInformationAccessOID.CA_ISSUERS and isinstance(
-            location, x509.UniformResourceIdentifier
-        ):
-            return location.value
-    return None
+def _links(certificates: Sequence[x509.Certificate]) -> list[Link]:
+    """Once each; what cannot be read is no help on any path."""
+    found: dict[int, Link] = {}
+    for certificate in certificates:
+        try:
+            link = Link.of(certificate)
+        except MALFORMED:
+            continue
+        found[id(link)] = link
+    return list(found.values())
