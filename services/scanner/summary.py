@@ -66,8 +66,17 @@ def findings(scanned: Scanned) -> Findings:
 
 
 def _unavailable(report: Report) -> tuple[str, ...]:
-    entries = (entry for module in report.modules.values() for entry in module.not_tested)
-    return tuple(sorted({entry.id for entry in entries if entry.fault != "target"}))
+    """But for those that weigh nothing, and so make no two scores differ."""
+    return tuple(
+        sorted(
+            {
+                entry.id
+                for module in report.modules.values()
+                for entry in module.not_tested
+                if entry.fault != "target" and module.detail["weights"][entry.id]
+            }
+        )
+    )
 
 
 def facts(observations: Observations) -> ScanFacts:

@@ -94,7 +94,7 @@ def _says(part: dict[str, Any], words: str) -> bool:
 
 
 def _command(domain: str, lab: FarLab) -> tuple[str, ...]:
-    return "env", f"REQUESTS_CA_BUNDLE={lab.roots}", str(_PLACES[0]()), domain, "-f", "json"
+    return "env", f"REQUESTS_CA_BUNDLE={lab.roots}", str(_PLACES[0]()), domain, "-f", "json", "-t", "10"
 
 
 PEER = Peer("checkdmarc", _command, _reads, *_PLACES)

@@ -110,7 +110,7 @@ def test_get_the_report(sample: Sample) -> None:
     report = sample.json(REPORT)
     assert (report["job_id"], report["domain"], report["grade"]) == (sample.job_id, DOMAIN, "A")
     assert set(report["compliance"]) == {"soc2", "pci_dss", "hipaa", "nist_csf", "iso27001", "cis_controls"}
-    assert len(report["modules"]) == 9
+    assert len(report["modules"]) == 15
 
 
 @pytest.mark.parametrize("command", [RECENT, HISTORY], ids=["recent", "history"])

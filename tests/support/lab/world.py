@@ -80,7 +80,7 @@ def neglected(name: str) -> Site:
             policy=None,
         ),
         known=Known(
-            registration=Registration(status=(), expires_in=timedelta(days=5)),
+            registration=Registration(status=("active",), expires_in=timedelta(days=5)),
             address_codes=("127.0.0.2",),
             breaches=({"Name": "Shop2019", "BreachDate": "2019-03-01", "DataClasses": ["Email addresses"]},),
             accounts=12,
