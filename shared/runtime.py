@@ -59,6 +59,7 @@ def main(*services: Service[Any], ready: Callable[["Process"], Awaitable[None]] 
             raise SettingError(" ".join(strange))
         for sentence in strange:  # a lone service may share its environment with others
             _log.warning("unknown setting", message=sentence)
+        sockets.raise_descriptor_limit()
         asyncio.run(_run_until_told(Process(services, environ, fleet=len(services) > 1), ready))
     except (SettingError, MigrationError, PostgresFailed) as error:
         sys.stderr.write(f"Cannot start. {error}\n")

@@ -1,11 +1,13 @@
 """Listening sockets, bound before anything is built, and the URLs that lead to them."""
 
+import resource
 import socket
 from pathlib import Path
 
 from shared.settings import SettingError
 
 _BACKLOG = 1024
+_DESCRIPTORS = 65_536
 
 
 def listen_tcp(host: str, port: int, *, setting: str) -> socket.socket:
@@ -42,3 +44,11 @@ def url(sock: socket.socket) -> str:
         return f"unix://{name}"
     host = f"[{name[0]}]" if sock.family == socket.AF_INET6 else name[0]
     return f"http://{host}:{name[1]}"
+
+
+def raise_descriptor_limit() -> None:
+    """More descriptors, as far as the system lets this user have them: a scan opens hundreds, and 1,024 are usual."""
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _DESCRIPTORS if most == resource.RLIM_INFINITY else min(_DESCRIPTORS, most)
+    if now != resource.RLIM_INFINITY and now < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))

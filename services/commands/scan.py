@@ -17,6 +17,7 @@ from services.scanner.engine.version import engine_version
 from services.scanner.settings import ScannerSettings
 from shared.contracts.report import Grade, Module, Profile, Report
 from shared.settings import SettingError, load
+from shared.sockets import raise_descriptor_limit
 
 FINE, UNDER_THE_BAR, USAGE, NOT_SCANNED = 0, 1, 2, 3  # exit codes
 
@@ -70,6 +71,7 @@ def run(
     except (InvalidDomain, SettingError, _UsageError) as error:
         sys.stderr.write(f"{error}\n")
         return USAGE
+    raise_descriptor_limit()
     return asyncio.run(_scan(request, World.from_settings(EngineSettings.of(settings), engine_version())))
 
 

@@ -15,7 +15,7 @@ from tests.compare.sslyze import present
 from tests.support.far_lab import FarLab
 
 _PLACES = debian_tool("nmap", "nmap")
-_SCRIPTS = "http-trace,http-git,http-methods,ssl-enum-ciphers,ssl-heartbleed,ssl-ccs-injection,ssh2-enum-algos"
+_SCRIPTS = "http-trace,http-git,http-methods,ssl-enum-ciphers,ssh2-enum-algos"
 _DNS_SCRIPTS = "dns-zone-transfer,dns-nsid"
 _FLAWS: dict[Flaw, str] = {"heartbleed": "ssl-heartbleed", "ccs_injection": "ssl-ccs-injection"}
 _DANGEROUS = {"PUT", "DELETE", "CONNECT", "PATCH", "PROPFIND", "MKCOL"}
@@ -90,11 +90,15 @@ def _tls(port: _ELEMENT, ours: Ours) -> Iterator[Statement]:
     told = {one.attrib.get("key"): one.text for one in tables["TLSv1.2"].iter("elem")} if "TLSv1.2" in tables else {}
     if (preference := told.get("cipher preference")) in ("server", "client"):
         yield Statement("preference", service.features.preference, preference)
-    evidence = ours.seen(TlsFlaws)
+
+
+def _reads_flaws(output: bytes, ours: Ours) -> Iterator[Statement]:
+    port, evidence = ElementTree.fromstring(output).find("host/ports/port"), ours.seen(TlsFlaws)
     tried = [one for one in evidence.endpoints if one.asset == f"{ours.domain}:443"] if evidence else []
+    if port is None or not tried:
+        return
     for flaw, name in _FLAWS.items():
-        if tried:
-            yield Statement(flaw, present(tried[0].flaws.get(flaw)), _vulnerable(_script(port, name)))
+        yield Statement(flaw, present(tried[0].flaws.get(flaw)), _vulnerable(_script(port, name)))
 
 
 def _vulnerable(script: _ELEMENT | None) -> bool | None:
@@ -195,6 +199,11 @@ def _looks_at_mail_host(domain: str, lab: FarLab) -> tuple[str, ...]:
     return _command("-sT", "-p", "25,110,143,587", "--script", _MAIL_SCRIPTS, f"mail.{domain}")
 
 
+def _looks_for_flaws(domain: str, lab: FarLab) -> tuple[str, ...]:
+    return _command("-sT", "-p", "443", "--script", ",".join(_FLAWS.values()), domain)
+
+
 HOST = Peer("Nmap", _looks_at_host, _reads_host, *_PLACES)
 NAME_SERVERS = Peer("Nmap, name servers", _looks_at_name_servers, _reads_name_servers, *_PLACES)
 MAIL_HOST = Peer("Nmap, mail host", _looks_at_mail_host, _reads_mail_host, *_PLACES)
+FLAWS = Peer("Nmap, flaws of TLS", _looks_for_flaws, _reads_flaws, *_PLACES)

@@ -11,7 +11,7 @@ ALL = (
     sslyze.WEB, sslyze.MAIL, checkdmarc.PEER, nmap.HOST, nmap.NAME_SERVERS, nmap.MAIL_HOST, csp_evaluator.PEER,
     observatory.PEER, zonemaster.PEER, delv.PEER,
 )  # fmt: skip
-SLOW = (testssl.PEER,)  # a minute and more: beside it nothing else is slow, so that `make bench` goes without
+SLOW = (testssl.PEER, nmap.FLAWS)  # a minute each: beside them nothing else is slow, so `make bench` goes without
 
 
 async def all_at_once(lab: FarLab, peers: Sequence[Peer], domain: str) -> dict[str, float]:

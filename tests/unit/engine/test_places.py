@@ -1,9 +1,11 @@
 """The places at one address: counted, fair, and given back."""
 
 import asyncio
+import errno
 
 import pytest
 
+from services.scanner.engine.network import fault_of
 from services.scanner.engine.places import Hosts, NoPlace, Places
 
 
@@ -64,3 +66,23 @@ def test_an_address_has_one_set_of_places_while_in_use() -> None:
     host = hosts.at("192.0.2.1")
     assert hosts.at("192.0.2.1") is host
     assert hosts.at("192.0.2.2") is not host
+
+
+async def test_all_addresses_together_have_a_bound_that_is_ours() -> None:
+    hosts = Hosts(2, 2, total=3)
+    one, other = hosts.at("192.0.2.1"), hosts.at("192.0.2.2")
+    async with one.established.hold(2), other.established.hold():
+        with pytest.raises(NoPlace):
+            async with other.established.hold(waiting=False):
+                raise AssertionError
+    async with other.established.hold(2, waiting=False):
+        pass
+
+
+async def test_who_gets_none_of_the_total_in_time_is_told_that_it_is_our_doing() -> None:
+    total = Places(1, patience=0.01, lacking=lambda: OSError(errno.EMFILE, "too many"))
+    async with total.hold():
+        with pytest.raises(OSError, match="too many") as raised:
+            async with Places(5, within=total).hold():
+                raise AssertionError
+    assert fault_of(raised.value) == "ours"
