@@ -57,7 +57,9 @@ async def _all() -> Compared:
     turns = asyncio.Semaphore(AT_ONCE)
     async with FarLab(0.0, WORLD) as lab, asyncio.TaskGroup() as group:
         names = sorted((site.name for site in sites()), key=lambda name: name not in SLOW_TARGETS)
-        looks = [group.create_task(_target(lab, name, turns)) for name in names]
+        # First, while no other tool keeps the lab busy, which is one process.
+        scans = [await _scan(lab, name) for name in names]
+        looks = [group.create_task(_target(lab, ours, turns)) for ours in scans]
     for look in looks:
         for peer, domain, statement in look.result():
             compared.setdefault((peer.name, statement.subject), []).append((domain, statement))
@@ -65,12 +67,13 @@ async def _all() -> Compared:
     return dict(sorted(compared.items(), key=lambda item: order[item[0][0]]))
 
 
-async def _target(lab: FarLab, domain: str, turns: asyncio.Semaphore) -> list[tuple[Peer, str, Statement]]:
+async def _target(lab: FarLab, ours: Ours, turns: asyncio.Semaphore) -> list[tuple[Peer, str, Statement]]:
+    domain = ours.domain
+
     def look(peer: Peer) -> asyncio.Task[tuple[Peer, list[Statement]]]:
         return group.create_task(_look(lab, peer, domain, ours))
 
     async with asyncio.TaskGroup() as group, turns:
-        ours = await _scan(lab, domain)
         slow = [look(peer) for peer in peers.SLOW if peer.installed and domain in SLOW_TARGETS]
         quick = [look(peer) for peer in peers.ALL if peer.installed]
         await asyncio.wait(quick)
@@ -100,10 +103,7 @@ async def _once(lab: FarLab, peer: Peer, domain: str, ours: Ours) -> list[Statem
 async def _scan(lab: FarLab, domain: str) -> Ours:
     settings = [f"{name}={value}" for name, value in lab.settings.items()]
     options = ("--include-raw", "--format", "json", "--quiet", "--intrusive")
-    command = ("env", *settings, sys.executable, "-m", "services.cli", "scan", domain, *options)
-    ran = await lab.run(*command)
-    if not ran.output:  # the whole lab is one process, which the other tools keep busy
-        ran = await lab.run(*command)
+    ran = await lab.run("env", *settings, sys.executable, "-m", "services.cli", "scan", domain, *options)
     if not ran.output:
         raise RuntimeError(f"{domain} could not be scanned: {ran.errors}")
     told = json.loads(ran.output)
@@ -136,7 +136,7 @@ def _outdated(compared: Compared) -> Iterator[str]:
             found = compared.get((one.peer, subject), [])
             for domain in one.targets:
                 agreed = [statement.agree for at, statement in found if at == domain]
-                if agreed and False not in agreed:
+                if True in agreed and False not in agreed:
                     yield f"{one.peer}, {subject}, {domain}: settled, but they agree"
 
 

@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from services.scanner.engine.evidence.addresses import Addresses
 from services.scanner.engine.evidence.base import Unseen
-from services.scanner.engine.evidence.dns import DnsZone
 from services.scanner.engine.evidence.dnssec import Dnssec
 from services.scanner.engine.evidence.mail import MailRecords
 from services.scanner.engine.evidence.mail_policies import MailPolicies
@@ -80,8 +80,9 @@ def _policies(seen: dict[str, Any], ours: Ours) -> Iterator[Statement]:
 def _zone(seen: dict[str, Any], ours: Ours) -> Iterator[Statement]:
     if (dnssec := ours.seen(Dnssec)) is not None and not isinstance(dnssec.zone, Unseen):
         yield Statement("secure by DNSSEC", dnssec.zone.status == "secure", seen["dnssec"])
-    if (zone := ours.seen(DnsZone)) is not None:
-        named = sorted({server.name for server in zone.servers})
+    addresses = ours.seen(Addresses)
+    if addresses is not None and not isinstance(addresses.nameservers, Unseen):
+        named = sorted(host.name for host in addresses.nameservers)
         yield Statement("name servers", tuple(named), tuple(sorted(seen["ns"]["hostnames"])))
     policies = ours.seen(MailPolicies)
     if policies is not None and not isinstance(policies.mx, Unseen):

@@ -85,7 +85,8 @@ def _tls(port: _ELEMENT, ours: Ours) -> Iterator[Statement]:
             if suite.attrib.get("key") == "name":
                 suites.add((suite.text or "").replace("_AKE_WITH_", "_"))  # its own spelling for TLS 1.3
         names = set(service.suites_of(version))
-        if suites or names:
+        complete = any(found.version == version and found.complete for found in service.suites)
+        if complete or (suites and not names):
             yield Statement(f"suites of {version}", tuple(sorted(names)), tuple(sorted(suites)))
     told = {one.attrib.get("key"): one.text for one in tables["TLSv1.2"].iter("elem")} if "TLSv1.2" in tables else {}
     if (preference := told.get("cipher preference")) in ("server", "client"):

@@ -47,7 +47,8 @@ def _reads_mail(output: bytes, ours: Ours) -> Iterator[Statement]:
     service = next((one.tls for one in servers if one.host == f"mail.{ours.domain}"), None)
     if not servers:
         return
-    yield Statement("STARTTLS", isinstance(service, Service), seen is not None)
+    offered = None if isinstance(service, Unseen) else isinstance(service, Service)
+    yield Statement("STARTTLS", offered, seen is not None)
     if seen is None:
         return
     if isinstance(service, Service):
@@ -137,7 +138,12 @@ def _groups(seen: Seen, service: Service) -> Iterator[Statement]:
     """It offers one group at a time: up to TLS 1.2, an ECDSA certificate on another curve is then of no use."""
     result, certificate = seen["elliptic_curves"]["result"], service.certificate
     ecdsa = not isinstance(certificate, Unseen) and certificate.key_type == "EC"
-    if result is None or service.groups is None or (ecdsa and not service.suites_of("TLSv1.3")):
+    if (
+        result is None
+        or service.groups is None
+        or not service.groups.complete
+        or (ecdsa and not service.suites_of("TLSv1.3"))
+    ):
         return
     theirs = {one["name"].lower() for one in result["supported_curves"] or ()}
     asked = theirs | {one["name"].lower() for one in result["rejected_curves"] or ()}

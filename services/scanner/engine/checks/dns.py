@@ -38,6 +38,12 @@ def _silence(zone: DnsZone) -> Unseen | None:
     return next((reason for reason in reasons if reason.fault == "target"), reasons[0])
 
 
+def _nobody_to_ask(zone: DnsZone, addresses: Addresses) -> Unseen | None:
+    """Why not one address of a name server is known."""
+    hidden = (host.addresses for host, _ in _each(zone, addresses))
+    return None if zone.servers else next((one for one in hidden if isinstance(one, Unseen)), None)
+
+
 def _not_to_be_asked(zone: DnsZone, addresses: Addresses) -> Unseen | None:
     """Why one of the name servers was not heard, where that was no doing of its own."""
     found = (*(host.addresses for host, _ in _each(zone, addresses)), *(server.soa for server in zone.servers))
@@ -137,7 +143,7 @@ def _delegation(zone: DnsZone, host: Host, servers: tuple[ServerAnswers, ...]) -
 def single_nameserver(zone: DnsZone, addresses: Addresses) -> Iterator[Verdict]:
     domain = addresses.domain.name
     answering = {server.address: server.name for server in zone.servers if server.authoritative}
-    if unseen := _set_unseen(zone, addresses) or _silence(zone):
+    if unseen := _set_unseen(zone, addresses) or _silence(zone) or _nobody_to_ask(zone, addresses):
         yield not_tested(domain, unseen)
     elif len(set(answering.values())) > 1:
         yield passed(domain, f"{len(set(answering.values()))} name servers answer", nameservers=answering)

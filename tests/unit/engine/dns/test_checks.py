@@ -72,6 +72,12 @@ def test_silence_of_all_may_be_our_own_way_to_port_53(check: CheckFunction) -> N
     assert said(list(check(*found))) == [("a.test", "not_tested", "target")]
 
 
+def test_name_servers_whose_addresses_stay_unknown_are_not_too_few() -> None:
+    hosts = tuple(Host(name, SILENT) for name in ("ns1.a.test", "ns2.a.test"))
+    found = DnsZone("a.test", ()), Addresses(DOMAIN, Host("www.a.test", ()), (), hosts)
+    assert said(list(checks.single_nameserver(*found))) == [("a.test", "not_tested", "target")]
+
+
 def test_one_that_is_silent_beside_one_that_answers_is_lame() -> None:
     found = zone(FIRST, unheard("ns2.a.test", "198.51.100.53", SILENT))
     assert said(list(checks.lame_delegation(*found))) == [("ns1.a.test", "pass", None), ("ns2.a.test", "fail", None)]
