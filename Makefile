@@ -27,7 +27,7 @@ lab: setup ## run the lab of targets, and print the settings to scan it with
 	@$(PYTHON) -m tests.support.lab
 
 test: setup-tests ## run all tests (TESTS=tests/unit for a part)
-	@$(PYTHON) -m pytest -n 4 --dist loadgroup -q $(TESTS)
+	@$(PYTHON) -m pytest -n 3 --dist loadgroup -q $(TESTS)
 
 lint: setup ## check style, formatting, import contracts and deployment files
 	@$(PYTHON) -m ruff check .

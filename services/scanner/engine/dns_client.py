@@ -24,9 +24,9 @@ from services.scanner.engine.dns_queries import PAYLOAD, Resolvers
 from services.scanner.engine.evidence.base import Unseen
 
 _ATTEMPT = 1.5  # seconds for the first attempt, until c-ares has learned how fast the resolver answers
-_ATTEMPTS = 5  # c-ares waits as little as 0.25 s after quick answers, then twice as long each time: 7.75 s in all
+_ATTEMPTS = 6  # c-ares waits as little as 0.25 s after quick answers, then twice as long each time: 15.75 s in all
 _RECEIVE_BUFFER = 1 << 20  # bytes: a hundred answers may come at once while the process is busy
-_LIFETIME = 5.0  # seconds for a question over all attempts
+LIFETIME = 5.0  # seconds for a question over all attempts
 _MAX_ALIASES = 16
 _UNREACHED = frozenset({pycares.errno.ARES_ETIMEOUT, pycares.errno.ARES_ECONNREFUSED, pycares.errno.ARES_ECANCELLED})
 _UNWILLING = frozenset({pycares.errno.ARES_EREFUSED, pycares.errno.ARES_ENOTIMP})
@@ -60,10 +60,11 @@ class RecursiveClient:
     A scan has its own: c-ares caches answers for their TTL, and the next scan must not be told what this one saw.
     Within a scan each question is put once, however many probes have it: whoever comes later waits for, or is given,
     the same answer. `in_flight` is shared by the process: beyond about a hundred open questions c-ares reports timeouts
-    that are none.
+    that are none. `lifetime`: seconds for a question over all attempts.
     """
 
-    def __init__(self, servers: Sequence[str], in_flight: asyncio.Semaphore) -> None:
+    def __init__(self, servers: Sequence[str], in_flight: asyncio.Semaphore, lifetime: float = LIFETIME) -> None:
+        self._lifetime = lifetime
         self._servers = tuple(servers)
         self._in_flight = in_flight
         self._ares = aiodns.DNSResolver(
@@ -116,7 +117,7 @@ class RecursiveClient:
         answer: DnsAnswer | Unseen | None = None
         async with self._in_flight:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_LIFETIME):
+                async with asyncio.timeout(self._lifetime):
                     answer = await ask(name, record_type)
         if answer is None:
             return await self._silence(name, record_type)

@@ -61,6 +61,7 @@ class World:
     user_agent: str
     vantage: str  # where the scans are made from
     sources: Sources = field(default_factory=Sources)
+    dns_lifetime: float = dns_client.LIFETIME  # seconds for a question to the resolvers, over all attempts
 
     @classmethod
     def from_settings(cls, settings: EngineSettings, version: str, clock: Clock | None = None) -> "World":
@@ -97,7 +98,7 @@ class Network:
         self._world = world
         self._hosts: dict[str, Host] = {}
         self._egress = world.egress
-        self._dns = RecursiveClient(world.settings.dns_servers, world.questions)
+        self._dns = RecursiveClient(world.settings.dns_servers, world.questions, world.dns_lifetime)
         self._budget = ByteBudget(SCAN_BYTES)
 
     async def close(self) -> None:

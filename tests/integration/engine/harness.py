@@ -1,7 +1,7 @@
 """A hardened site and one that differs in one setting: which verdicts change between their scans?"""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from services.scanner.engine import catalog, scan
@@ -40,7 +40,7 @@ async def scanned(site: Site, *others: Site, resolver: Signatures = "passed") ->
     async with Lab() as lab:
         lab.resolver.dnssec = resolver
         await lab.serve(site, *others)
-        world = World.from_settings(lab.engine_settings(), "test")
+        world = replace(World.from_settings(lab.engine_settings(), "test"), dns_lifetime=20.0)
         world.sources.patience = 30.0  # a machine that runs tests may be busy
         observations = await scan.observe(parse(site.name), scan.Options(intrusive=True), world)
         judged = {one.row.id: one for one in judge(observations, catalog.load())}
