@@ -61,8 +61,8 @@ async def _scans(lab: FarLab, domains: Sequence[str], scans: int = SCANS, *optio
 
 async def _beside_the_peers(lab: FarLab, ours: list[float]) -> AsyncIterator[Figure]:
     """The tools that cover the same together, all started at once."""
-    installed = [peer for peer in peers.ALL if peer.installed]
-    if missing := [peer.name for peer in peers.ALL if not peer.installed]:
+    installed = [peer for peer in peers.TIMED if peer.installed]
+    if missing := [peer.name for peer in peers.TIMED if not peer.installed]:
         print(f"  without {', '.join(missing)}: `make compare` installs them")
     if not installed:
         return

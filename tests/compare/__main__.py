@@ -15,7 +15,7 @@ from pathlib import Path
 from services.scanner.engine import observations
 from shared.contracts.report import Report
 from tests.compare import peers
-from tests.compare.peer import Ours, Peer, Statement
+from tests.compare.peer import Ours, Peer, Statement, withdrawn
 from tests.compare.settled import SETTLED, reason
 from tests.compare.world import sites
 from tests.support.documents import replace_section
@@ -53,51 +53,58 @@ async def main() -> int:
 
 
 async def _all() -> Compared:
-    compared: Compared = {}
     turns = asyncio.Semaphore(AT_ONCE)
-    async with FarLab(0.0, WORLD) as lab, asyncio.TaskGroup() as group:
+    async with FarLab(0.0, WORLD) as lab:
         names = sorted((site.name for site in sites()), key=lambda name: name not in SLOW_TARGETS)
         # First, while no other tool keeps the lab busy, which is one process.
         scans = [await _scan(lab, name) for name in names]
-        looks = [group.create_task(_target(lab, ours, turns)) for ours in scans]
-    for look in looks:
-        for peer, domain, statement in look.result():
-            compared.setdefault((peer.name, statement.subject), []).append((domain, statement))
-    order = {peer.name: number for number, peer in enumerate(EVERY)}
-    return dict(sorted(compared.items(), key=lambda item: order[item[0][0]]))
+        async with asyncio.TaskGroup() as group:
+            targets = [group.create_task(_target(lab, ours, turns)) for ours in scans]
+        looks = [look for target in targets for look in target.result()]
+        return _by_subject([await _again(lab, *look) for look in looks])
 
 
-async def _target(lab: FarLab, ours: Ours, turns: asyncio.Semaphore) -> list[tuple[Peer, str, Statement]]:
-    domain = ours.domain
+Look = tuple[Peer, Ours, list[Statement]]
 
-    def look(peer: Peer) -> asyncio.Task[tuple[Peer, list[Statement]]]:
-        return group.create_task(_look(lab, peer, domain, ours))
 
+async def _target(lab: FarLab, ours: Ours, turns: asyncio.Semaphore) -> list[Look]:
     async with asyncio.TaskGroup() as group, turns:
-        slow = [look(peer) for peer in peers.SLOW if peer.installed and domain in SLOW_TARGETS]
-        quick = [look(peer) for peer in peers.ALL if peer.installed]
+        slow = peers.SLOW if ours.domain in SLOW_TARGETS else ()
+        late = [group.create_task(_look(lab, peer, ours)) for peer in slow if peer.installed]
+        quick = [group.create_task(_look(lab, peer, ours)) for peer in peers.ALL if peer.installed]
         await asyncio.wait(quick)
-    found = (task.result() for task in (*quick, *slow))
-    return [(peer, domain, statement) for peer, statements in found for statement in statements]
+    return [task.result() for task in (*quick, *late)]
 
 
-async def _look(lab: FarLab, peer: Peer, domain: str, ours: Ours) -> tuple[Peer, list[Statement]]:
-    """Where it differs it looks again, since what a tool misses for want of time it takes for absent."""
-    statements = await _once(lab, peer, domain, ours)
-    differing = [one for one in statements if one.agree is False and reason(peer.name, one.subject, domain) is None]
-    if differing:
-        print(f"{peer.name} looks again at {domain}: {', '.join(sorted({one.subject for one in differing}))}")
-        statements = await _once(lab, peer, domain, ours)
-    return peer, statements
-
-
-async def _once(lab: FarLab, peer: Peer, domain: str, ours: Ours) -> list[Statement]:
-    ran = await lab.run(*peer.looks(domain, lab))
+async def _look(lab: FarLab, peer: Peer, ours: Ours) -> Look:
+    ran = await lab.run(*peer.looks(ours.domain, lab))
     try:
-        return list(peer.reads(ran.output, ours))
+        statements = list(peer.reads(ran.output, ours))
     except (ValueError, KeyError, TypeError) as error:
-        print(f"{peer.name} on {domain} gave nothing to read ({error!r}): {ran.errors.strip()[-300:]}")
-        return []
+        print(f"{peer.name}: {error!r}: {ran.errors.strip()[-300:]}")
+        statements = []
+    if not statements:
+        print(f"{peer.name} says nothing of {ours.domain}")
+    return peer, ours, statements
+
+
+async def _again(lab: FarLab, peer: Peer, ours: Ours, statements: list[Statement]) -> Look:
+    """A tool that differs looks once more, alone: what it misses in a busy lab it takes for absent."""
+    differing = {one.subject for one in statements if one.agree is False}
+    if not any(reason(peer.name, subject, ours.domain) is None for subject in differing):
+        return peer, ours, statements
+    print(f"{peer.name} looks again at {ours.domain}: {', '.join(sorted(differing))}")
+    _, _, second = await _look(lab, peer, ours)
+    return peer, ours, withdrawn(statements, second)
+
+
+def _by_subject(looks: list[Look]) -> Compared:
+    compared: Compared = {}
+    order = {peer.name: number for number, peer in enumerate(EVERY)}
+    for peer, ours, statements in sorted(looks, key=lambda look: order[look[0].name]):
+        for statement in statements:
+            compared.setdefault((peer.name, statement.subject), []).append((ours.domain, statement))
+    return compared
 
 
 async def _scan(lab: FarLab, domain: str) -> Ours:

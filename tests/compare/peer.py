@@ -69,6 +69,17 @@ class Statement:
         return None if self.ours is None or self.theirs is None else self.ours == self.theirs
 
 
+def withdrawn(first: Sequence[Statement], second: Sequence[Statement]) -> list[Statement]:
+    """What a tool said, less the disagreements that its second look took back; its silence takes nothing back."""
+
+    def taken_back(subject: str) -> bool:
+        again = [one.agree for one in second if one.subject == subject]
+        return bool(again) and all(again) and any(one.subject == subject and one.agree is False for one in first)
+
+    kept = [one for one in first if not taken_back(one.subject)]
+    return [*kept, *(one for one in second if taken_back(one.subject))]
+
+
 @dataclass(frozen=True)
 class Peer:
     name: str

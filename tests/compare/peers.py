@@ -11,7 +11,9 @@ ALL = (
     sslyze.WEB, sslyze.MAIL, checkdmarc.PEER, nmap.HOST, nmap.NAME_SERVERS, nmap.MAIL_HOST, csp_evaluator.PEER,
     observatory.PEER, zonemaster.PEER, delv.PEER,
 )  # fmt: skip
-SLOW = (testssl.PEER, nmap.FLAWS)  # a minute each: beside them nothing else is slow, so `make bench` goes without
+SLOW = (testssl.PEER, nmap.FLAWS)  # a minute each
+# What `make bench` times beside a scan: what people run today for TLS, mail and headers. More would only be slower.
+TIMED = (sslyze.WEB, sslyze.MAIL, checkdmarc.PEER, observatory.PEER)
 
 
 async def all_at_once(lab: FarLab, peers: Sequence[Peer], domain: str) -> dict[str, float]:

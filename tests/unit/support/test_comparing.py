@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.compare.peer import Said, Statement
+from tests.compare.peer import Said, Statement, withdrawn
 from tests.compare.settled import SETTLED, Settled, reason
 from tests.compare.world import sites
 
@@ -15,6 +15,24 @@ ONE = Settled("Tool", ("subject",), ("a.test",), "because")
 )
 def test_who_does_not_say_does_not_disagree(ours: Said, theirs: Said, agree: bool | None) -> None:
     assert Statement("subject", ours, theirs).agree is agree
+
+
+AGREED, DIFFERED, OTHER = Statement("a", True, True), Statement("a", True, False), Statement("b", False, False)
+
+
+@pytest.mark.parametrize(
+    ("second", "left"),
+    [
+        ([AGREED], [OTHER, AGREED]),
+        ([DIFFERED], [DIFFERED, OTHER]),
+        ([], [DIFFERED, OTHER]),
+        ([Statement("a", True, None)], [DIFFERED, OTHER]),
+        ([AGREED, DIFFERED], [DIFFERED, OTHER]),
+    ],
+    ids=["agrees", "differs", "nothing", "does not say", "in part"],
+)
+def test_only_an_agreement_takes_a_disagreement_back(second: list[Statement], left: list[Statement]) -> None:
+    assert withdrawn([DIFFERED, OTHER], second) == left
 
 
 def test_a_reason_is_for_one_tool_subject_and_target() -> None:
