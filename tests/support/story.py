@@ -249,10 +249,19 @@ class Story:
             await self._report(customer, await customer.finished(job))
         if self.with_faults:
             self.say("The broker was stopped, and started again after the scan")
-        dropped = await self.receiver.wait_for(is_drop, timeout=60)
+        dropped = await self._dropped(customer, path)
         if not dropped.signed_with(endpoint["secret"]):
             raise Unexpected("the alert's signatures do not hold")
         self.say(f"The target got worse; the alert came by webhook: {dropped.event['data']['title']}")
+
+    async def _dropped(self, customer: Customer, path: str) -> Received:
+        """A scan in which a source was late, as on a busy machine, is compared with no other: then the next one tells."""
+        for _ in range(2):
+            with suppress(TimeoutError):
+                return await self.receiver.wait_for(is_drop, timeout=25)
+            job = (await customer.call("POST", f"{path}/scan")).data
+            await self._report(customer, await customer.finished(job))
+        return await self.receiver.wait_for(is_drop, timeout=25)
 
     async def cancel(self, customer: Customer) -> None:
         await self.stripe.cancel_subscription(self.subscription)

@@ -40,7 +40,7 @@ async def scanned(site: Site, *others: Site, resolver: Signatures = "passed") ->
     async with Lab() as lab:
         lab.resolver.dnssec = resolver
         await lab.serve(site, *others)
-        world = replace(World.from_settings(lab.engine_settings(), "test"), dns_lifetime=20.0)
+        world = replace(World.from_settings(lab.engine_settings(), "test"), dns_lifetime=8.0)
         world.sources.patience = 30.0  # a machine that runs tests may be busy
         observations = await scan.observe(parse(site.name), scan.Options(intrusive=True), world)
         judged = {one.row.id: one for one in judge(observations, catalog.load())}

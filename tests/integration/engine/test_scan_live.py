@@ -30,7 +30,7 @@ async def lab() -> AsyncIterator[Lab]:
 
 
 def world(lab: Lab) -> World:
-    made = replace(World.from_settings(lab.engine_settings(), "0.1"), dns_lifetime=20.0)
+    made = replace(World.from_settings(lab.engine_settings(), "0.1"), dns_lifetime=8.0)
     made.sources.patience = 30.0  # a machine that runs tests may be busy
     return made
 
