@@ -255,7 +255,7 @@ class Story:
         self.say(f"The target got worse; the alert came by webhook: {dropped.event['data']['title']}")
 
     async def _dropped(self, customer: Customer, path: str) -> Received:
-        """Where a source was late, as on a busy machine, that scan is compared with no other, and the next one tells."""
+        """A scan in which a source was late, as on a busy machine, has no like to compare with: the next one tells."""
         for _ in range(2):
             with suppress(TimeoutError):
                 return await self.receiver.wait_for(is_drop, timeout=25)
