@@ -14,7 +14,7 @@ from shared.egress import Refused
 from tests.support.lab.closing import Listener
 from tests.support.lab.ports import Dialogue, PortsSpec, serve
 
-ADDRESS = "127.83.0.9"
+ADDRESS, ANOTHER = "127.83.0.9", "127.83.0.10"  # one a test: they may run side by side
 
 
 @pytest_asyncio.fixture
@@ -41,9 +41,9 @@ async def test_more_ports_than_may_be_tried_at_once(network: Network) -> None:
     async def connected(reader: object, writer: object) -> None:
         """Takes the connection, and says nothing."""
 
-    listener = await Listener.start(connected, ADDRESS, 21_010)
+    listener = await Listener.start(connected, ANOTHER, 21_010)
     try:
-        states = await network.sweep(ADDRESS, range(21_000, 21_500))
+        states = await network.sweep(ANOTHER, range(21_000, 21_500))
     finally:
         await listener.aclose()
 
